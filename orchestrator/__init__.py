@@ -1,0 +1,1 @@
+"""The server: durable workflow executions behind Temporal's WorkflowService, a REST API and the Django admin."""

@@ -1,0 +1,23 @@
+"""The schema: columns and constraints, no behaviour. Migrations are the only way to change it.
+
+Times are integers, nanoseconds since the epoch, as on the wire. Every unique constraint of a table on the hot path
+contains `shard_id`, so that a distributed PostgreSQL can keep a shard's rows together.
+"""
+
+from orchestrator.models.cluster import ClusterMetadata, Namespace, SearchAttribute, Shard
+from orchestrator.models.execution import CurrentExecution, Execution, HistoryNode
+from orchestrator.models.tasks import DispatchTask, TimerTask
+from orchestrator.models.visibility import VisibilityRecord
+
+__all__ = [
+    "ClusterMetadata",
+    "CurrentExecution",
+    "DispatchTask",
+    "Execution",
+    "HistoryNode",
+    "Namespace",
+    "SearchAttribute",
+    "Shard",
+    "TimerTask",
+    "VisibilityRecord",
+]

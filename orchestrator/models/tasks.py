@@ -1,0 +1,56 @@
+"""Work that waits: for a worker to poll it, or for its time to come."""
+
+from django.db import models
+
+
+class DispatchTask(models.Model):
+    """A scheduled workflow or activity task no worker has started.
+
+    Born by the transition that schedules it, buried by the one that starts it; nobody leases it, the "started"
+    transition alone decides which poller got it.
+    """
+
+    class Kind(models.IntegerChoices):
+        """The numbers of temporal.api.enums.v1.TaskQueueType."""
+
+        WORKFLOW = 1
+        ACTIVITY = 2
+
+    id = models.BigAutoField(primary_key=True)
+    shard_id = models.PositiveIntegerField()
+    namespace_id = models.UUIDField()
+    task_queue = models.CharField(max_length=1000)
+    kind = models.PositiveSmallIntegerField(choices=Kind.choices)
+    priority = models.PositiveSmallIntegerField(default=3)
+    created_time = models.BigIntegerField()
+    workflow_id = models.CharField(max_length=1000)
+    run_id = models.UUIDField()
+    scheduled_event_id = models.BigIntegerField()
+    stamp = models.IntegerField(help_text="Tells this dispatch from later ones of the same event.")
+
+    class Meta:
+        db_table = "dispatch_task"
+        indexes = [
+            models.Index(fields=["namespace_id", "task_queue", "kind", "priority", "id"], name="dispatch_task_poll"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shard_id", "run_id", "scheduled_event_id", "kind"], name="dispatch_task_unique"
+            )
+        ]
+
+
+class TimerTask(models.Model):
+    """When a run wants to be woken next. May be earlier than needed, never later; one row a run."""
+
+    id = models.BigAutoField(primary_key=True)
+    shard_id = models.PositiveIntegerField()
+    run_id = models.UUIDField()
+    namespace_id = models.UUIDField()
+    workflow_id = models.CharField(max_length=1000)
+    fire_time = models.BigIntegerField()
+
+    class Meta:
+        db_table = "timer_task"
+        indexes = [models.Index(fields=["fire_time"], name="timer_task_due")]
+        constraints = [models.UniqueConstraint(fields=["shard_id", "run_id"], name="timer_task_unique")]

@@ -1,0 +1,45 @@
+"""What lists and counts read: one row a run, written in the transaction of the transition it describes."""
+
+from django.db import models
+
+OPEN = 2**63 - 1
+"""The close time of a run that is open: it sorts open runs first."""
+
+
+class VisibilityRecord(models.Model):
+    """The columns a query can name, and what a list shows of a run."""
+
+    id = models.BigAutoField(primary_key=True)
+    shard_id = models.PositiveIntegerField()
+    namespace_id = models.UUIDField()
+    run_id = models.UUIDField()
+    workflow_id = models.CharField(max_length=1000)
+    workflow_type = models.CharField(max_length=1000)
+    task_queue = models.CharField(max_length=1000)
+    status = models.PositiveSmallIntegerField(help_text="A number of temporal.api.enums.v1.WorkflowExecutionStatus.")
+    start_time = models.BigIntegerField()
+    execution_time = models.BigIntegerField()
+    close_time = models.BigIntegerField(default=OPEN)
+    execution_duration = models.BigIntegerField(null=True)
+    history_length = models.BigIntegerField(null=True)
+    history_size_bytes = models.BigIntegerField(null=True)
+    state_transition_count = models.BigIntegerField(null=True)
+    parent_workflow_id = models.CharField(max_length=1000, blank=True)
+    parent_run_id = models.CharField(max_length=36, blank=True)
+    root_workflow_id = models.CharField(max_length=1000, blank=True)
+    root_run_id = models.CharField(max_length=36, blank=True)
+    memo = models.BinaryField(help_text="A serialized temporal.api.common.v1.Memo.")
+    payloads = models.BinaryField(help_text="A serialized temporal.api.common.v1.SearchAttributes, as the client sent it.")
+    search_attributes = models.JSONField(default=dict, help_text="The decoded values, for queries.")
+
+    class Meta:
+        db_table = "visibility_record"
+        indexes = [
+            models.Index(fields=["namespace_id", "-close_time", "-start_time", "run_id"], name="visibility_page"),
+            models.Index(fields=["namespace_id", "workflow_id"], name="visibility_workflow_id"),
+            models.Index(fields=["namespace_id", "workflow_type", "-close_time"], name="visibility_type"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["shard_id", "run_id"], name="visibility_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.run_id}"
