@@ -1,0 +1,211 @@
+"""One run under one transition: its state, the events written so far, and what must follow the commit.
+
+Events are numbered when they are appended. While a worker holds the workflow task, events that are not its own are
+buffered instead and numbered when the task ends; Temporal's order of such a flush is kept
+(reference: temporal-behaviour 3.2).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import Link
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import History, HistoryEvent
+from temporalio.api.sdk.v1 import UserMetadata
+
+from orchestrator.core.limits import Limits
+from orchestrator.core.state import ExecutionState
+from orchestrator.core.wire import timestamp
+
+WORKFLOW = 1
+ACTIVITY = 2
+
+TASK_ID_BASE = 1 << 20
+
+_E = EventType
+BUFFERED = frozenset(
+    {
+        _E.EVENT_TYPE_ACTIVITY_TASK_STARTED,
+        _E.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+        _E.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+        _E.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+        _E.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+        _E.EVENT_TYPE_TIMER_FIRED,
+        _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+        _E.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+        _E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
+    }
+)
+"""Events that wait for the end of the workflow task; all others get their id at once."""
+
+ACTIVITY_CLOSED = {
+    _E.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "activity_task_completed_event_attributes",
+    _E.EVENT_TYPE_ACTIVITY_TASK_FAILED: "activity_task_failed_event_attributes",
+    _E.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "activity_task_timed_out_event_attributes",
+    _E.EVENT_TYPE_ACTIVITY_TASK_CANCELED: "activity_task_canceled_event_attributes",
+}
+"""Events that a flush moves behind the others, with the field of their attributes."""
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """A task for a worker, born in this transition."""
+
+    kind: int
+    task_queue: str
+    scheduled_event_id: int
+    stamp: int
+    priority: int = 3
+
+
+@dataclass(slots=True)
+class Run:
+    """The run, the time of the transition in nanoseconds since the epoch, and what the transition did.
+
+    Attributes:
+        batches: events of this transition; each list becomes one history node.
+        dispatches: tasks scheduled and not started by this transition.
+        buried: (kind, scheduled event id) of stored tasks this transition started or made pointless.
+        earliest_deadline: the earliest deadline this transition created, 0 without one.
+        visible: whether what a list shows of the run changed.
+    """
+
+    state: ExecutionState
+    now: int
+    limits: Limits
+    namespace: str = ""
+    batches: list[list[HistoryEvent]] = field(default_factory=list)
+    dispatches: list[Dispatch] = field(default_factory=list)
+    buried: list[tuple[int, int]] = field(default_factory=list)
+    earliest_deadline: int = 0
+    visible: bool = False
+    changed: bool = False
+    _open: list[HistoryEvent] | None = None
+    _buffer: list[HistoryEvent] | None = None
+    _now: Timestamp | None = None
+
+    @property
+    def buffer(self) -> list[HistoryEvent]:
+        """Events that have no id yet, in the order they came."""
+        if self._buffer is None:
+            self._buffer = [HistoryEvent.FromString(event) for event in self.state.buffered]
+        return self._buffer
+
+    @property
+    def has_buffered(self) -> bool:
+        """Whether events wait for their ids."""
+        return bool(self.state.buffered) if self._buffer is None else bool(self._buffer)
+
+    @property
+    def next_event_id(self) -> int:
+        """The id of the next event to be appended."""
+        return self.state.next_event_id
+
+    def add(
+        self,
+        event_type: EventType.ValueType,
+        field_name: str,
+        attributes: Message,
+        *,
+        time: int = 0,
+        user_metadata: UserMetadata | None = None,
+        links: Iterable[Link] = (),
+    ) -> HistoryEvent:
+        """Writes an event, or buffers it.
+
+        Args:
+            event_type: its type.
+            field_name: the field of HistoryEvent that holds such attributes.
+            attributes: its attributes.
+            time: nanoseconds since the epoch; 0 for the time of the transition.
+            user_metadata: shown with the event.
+            links: kept with the event.
+        """
+        if self._now is None:
+            self._now = timestamp(self.now)
+        event = HistoryEvent(
+            event_type=event_type,
+            event_time=timestamp(time) if time else self._now,
+            user_metadata=user_metadata,
+            links=links,
+            **{field_name: attributes},
+        )
+        self.changed = True
+        if event_type in BUFFERED:
+            self.buffer.append(event)
+        else:
+            self._append(event)
+        return event
+
+    def end_batch(self) -> None:
+        """Makes the next event the first of a new history node."""
+        self._open = None
+
+    def wake_at(self, deadline: int) -> None:
+        """Notes that the run must be woken at a time, nanoseconds since the epoch."""
+        if not self.earliest_deadline or deadline < self.earliest_deadline:
+            self.earliest_deadline = deadline
+
+    def new_stamp(self) -> int:
+        """A number that tells a dispatch from every earlier one of this run."""
+        stamp = self.state.next_stamp
+        self.state.next_stamp = stamp + 1
+        return stamp
+
+    def flush(self) -> None:
+        """Gives the buffered events their ids: in order of arrival, but results of activities last.
+
+        Results then follow their STARTED events, whose ids they name.
+        """
+        events = self.buffer
+        if not events:
+            return
+        results = [event for event in events if event.event_type in ACTIVITY_CLOSED]
+        started: dict[int, int] = {}
+        for event in events:
+            if event.event_type in ACTIVITY_CLOSED:
+                continue
+            self._append(event)
+            if event.event_type == _E.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                started[event.activity_task_started_event_attributes.scheduled_event_id] = event.event_id
+            elif event.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
+                attached = event.workflow_execution_options_updated_event_attributes.attached_request_id
+                if attached:
+                    self.state.request_ids[attached] = (event.event_type, event.event_id)
+        for event in results:
+            attributes = getattr(event, ACTIVITY_CLOSED[event.event_type])
+            if attributes.scheduled_event_id in started:
+                attributes.started_event_id = started[attributes.scheduled_event_id]
+            self._append(event)
+        self._buffer = []
+
+    def finish(self) -> list[tuple[int, int, bytes]]:
+        """Ends the transition and returns its history nodes as (first event id, last event id, serialized History).
+
+        Buffered events are flushed unless a worker holds the workflow task.
+        """
+        state = self.state
+        task = state.workflow_task
+        if self._buffer and (task is None or not task.started_event_id):
+            self.flush()
+        if self._buffer is not None:
+            state.buffered = [event.SerializeToString() for event in self._buffer]
+        nodes = []
+        for batch in self.batches:
+            data = History(events=batch).SerializeToString()
+            state.history_size += len(data)
+            nodes.append((batch[0].event_id, batch[-1].event_id, data))
+        state.transitions += 1
+        return nodes
+
+    def _append(self, event: HistoryEvent) -> None:
+        state = self.state
+        event.event_id = state.next_event_id
+        event.task_id = TASK_ID_BASE + state.next_event_id
+        state.next_event_id += 1
+        if self._open is None:
+            self._open = []
+            self.batches.append(self._open)
+        self._open.append(event)

@@ -1,0 +1,164 @@
+"""The mutable state of one run, and its blob.
+
+A blob is one format byte and then MessagePack arrays, so fields may only ever be appended, each with a default:
+a blob of an earlier format lacks its last fields. Times are nanoseconds since the epoch, lengths nanoseconds,
+zero means "none" for both. Protobuf values are kept serialized.
+"""
+
+import msgspec
+
+FORMAT = 1
+
+RUNNING = 1
+"""WorkflowExecutionStatus of an open run."""
+
+
+class RetryPolicy(msgspec.Struct, array_like=True, frozen=True):
+    """When and how often something is tried again; `maximum_attempts` 0 means without end."""
+
+    initial_interval: int
+    backoff_coefficient: float
+    maximum_interval: int
+    maximum_attempts: int
+    non_retryable_types: tuple[str, ...] = ()
+
+
+class Activity(msgspec.Struct, array_like=True):
+    """An activity that is scheduled and not closed. `stamp` tells one dispatch of it from the next."""
+
+    scheduled_event_id: int
+    activity_id: str
+    activity_type: str
+    task_queue: str
+    retry_policy: RetryPolicy
+    scheduled_time: int
+    first_scheduled_time: int
+    schedule_to_close: int
+    schedule_to_start: int
+    start_to_close: int
+    heartbeat_timeout: int
+    priority: bytes = b""
+    attempt: int = 1
+    stamp: int = 0
+    started_time: int = 0
+    started_identity: str = ""
+    request_id: str = ""
+    heartbeat_time: int = 0
+    heartbeat_details: bytes = b""
+    cancel_requested: bool = False
+    cancel_requested_event_id: int = 0
+    last_failure: bytes = b""
+    last_identity: str = ""
+    last_attempt_complete_time: int = 0
+    last_started_time: int = 0
+
+
+class Timer(msgspec.Struct, array_like=True):
+    """A user timer that has not fired."""
+
+    timer_id: str
+    started_event_id: int
+    fire_time: int
+
+
+class WorkflowTask(msgspec.Struct, array_like=True):
+    """The one pending workflow task of a run.
+
+    With an attempt above 1 it is transient: its events are written only when it completes, until then
+    `scheduled_event_id` and `started_event_id` are the ids they will get if nothing comes between.
+    """
+
+    scheduled_event_id: int
+    attempt: int
+    timeout: int
+    scheduled_time: int
+    original_scheduled_time: int
+    task_queue: str
+    sticky: bool
+    schedule_to_start: int = 0
+    started_event_id: int = 0
+    started_time: int = 0
+    request_id: str = ""
+    identity: str = ""
+    history_size: int = 0
+    suggestions: tuple[int, ...] = ()
+    stamp: int = 0
+
+
+class ExecutionState(msgspec.Struct, array_like=True):
+    """All a run is, but for its history."""
+
+    namespace_id: str
+    workflow_id: str
+    run_id: str
+    first_run_id: str
+    workflow_type: str
+    task_queue: str
+    start_time: int
+    execution_time: int
+    execution_timeout: int
+    run_timeout: int
+    task_timeout: int
+    create_request_id: str
+    status: int = RUNNING
+    close_time: int = 0
+    run_expiration: int = 0
+    execution_expiration: int = 0
+    next_event_id: int = 1
+    history_size: int = 0
+    transitions: int = 0
+    workflow_task: WorkflowTask | None = None
+    workflow_task_attempt: int = 1
+    previous_started_event_id: int = 0
+    completed_workflow_tasks: int = 0
+    sticky_queue: str = ""
+    sticky_timeout: int = 0
+    backoff_until: int = 0
+    close_attempted: bool = False
+    cancel_requested: bool = False
+    cancel_request_id: str = ""
+    signals: int = 0
+    signal_request_ids: list[str] = []
+    request_ids: dict[str, tuple[int, int]] = {}
+    activities: dict[int, Activity] = {}
+    timers: dict[str, Timer] = {}
+    buffered: list[bytes] = []
+    memo: dict[str, bytes] = {}
+    search_attributes: dict[str, bytes] = {}
+    retry_policy: RetryPolicy | None = None
+    attempt: int = 1
+    cron_schedule: str = ""
+    priority: bytes = b""
+    user_metadata: bytes = b""
+    worker_version: bytes = b""
+    wake_time: int = 0
+    next_stamp: int = 1
+    original_start_time: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the run is open."""
+        return self.status == RUNNING
+
+
+class StateFormatError(ValueError):
+    """A blob that this code cannot read: written by a newer version, or damaged."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(ExecutionState)
+
+
+def encode(state: ExecutionState) -> bytes:
+    """The blob of a state."""
+    return bytes((FORMAT,)) + _encoder.encode(state)
+
+
+def decode(blob: bytes) -> ExecutionState:
+    """The state of a blob; raises StateFormatError when it cannot be read."""
+    if not blob or blob[0] != FORMAT:
+        raise StateFormatError(f"state blob of format {blob[0] if blob else 'none'}; this version reads up to {FORMAT}")
+    try:
+        return _decoder.decode(memoryview(blob)[1:])
+    except msgspec.MsgspecError as error:
+        raise StateFormatError(f"damaged state blob: {error}") from error
