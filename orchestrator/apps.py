@@ -1,6 +1,7 @@
 """The Django app of the server."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class OrchestratorConfig(AppConfig):
@@ -10,3 +11,9 @@ class OrchestratorConfig(AppConfig):
     label = "hugo_orchestrator"
     verbose_name = "Hugo orchestrator"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Prepares the server's database after each migrate."""
+        from orchestrator.services.bootstrap import prepare_after_migrate
+
+        post_migrate.connect(prepare_after_migrate, sender=self)

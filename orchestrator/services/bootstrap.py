@@ -1,0 +1,126 @@
+"""Makes a migrated database usable, and refuses one that this code must not touch."""
+
+import dataclasses
+import uuid
+from typing import Any
+
+from django.apps import apps
+from django.db import connections, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.utils import DatabaseError
+
+from orchestrator.conf import hugo_settings
+from orchestrator.models import ClusterMetadata, Namespace, Shard
+
+DEFAULT_NAMESPACE = "default"
+EMBEDDED_SHARDS = 4
+SERVER_SHARDS = 512
+FIRST_SHARD = 1
+APP = "hugo_orchestrator"
+
+
+class SchemaMismatch(Exception):
+    """The database does not fit this code or its settings; the text is one sentence an operator can act on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cluster:
+    """What a database was made for.
+
+    Attributes:
+        id: the identity of the cluster, a dashed UUID.
+        shard_count: the number of shards; their ids are 1 to `shard_count`.
+    """
+
+    id: str
+    shard_count: int
+
+
+def prepare_database(database: str | None = None) -> None:
+    """Writes the rows every cluster has: its metadata, its shards, the namespace `default`.
+
+    Does nothing to rows that exist, so it may run after every migrate and in several processes at once.
+
+    Args:
+        database: the Django alias; None for the one of the settings.
+    """
+    settings = hugo_settings()
+    database = database or settings.database
+    with transaction.atomic(using=database):
+        wanted = settings.shard_count or _default_shard_count(database)
+        metadata, _ = ClusterMetadata.objects.using(database).get_or_create(
+            id=1, defaults={"cluster_id": uuid.uuid4(), "shard_count": wanted}
+        )
+        shards = Shard.objects.using(database)
+        known = set(shards.values_list("id", flat=True))
+        missing = [Shard(id=id) for id in range(FIRST_SHARD, FIRST_SHARD + metadata.shard_count) if id not in known]
+        shards.bulk_create(missing, ignore_conflicts=True)
+        Namespace.objects.using(database).get_or_create(
+            name=DEFAULT_NAMESPACE,
+            defaults={"id": uuid.uuid4(), "retention": settings.default_namespace_retention * 1_000_000_000},
+        )
+
+
+def prepare_after_migrate(using: str, **_: Any) -> None:
+    """Receiver of `post_migrate`: prepares the server's database once all of its migrations are applied."""
+    if using == hugo_settings().database and not _migrations(using)[1] and _has_tables(using):
+        prepare_database(using)
+
+
+def check_database(database: str | None = None) -> Cluster:
+    """Reads what the database was made for.
+
+    Args:
+        database: the Django alias; None for the one of the settings.
+
+    Raises:
+        SchemaMismatch: the schema is newer or older than this code, the database was never prepared, or its shard count
+            is not the configured one.
+    """
+    settings = hugo_settings()
+    database = database or settings.database
+    try:
+        unknown, unapplied = _migrations(database)
+    except DatabaseError as error:
+        raise SchemaMismatch(f"The database cannot be read: {_first_line(error)}.") from error
+    if unknown:
+        raise SchemaMismatch(
+            f"The database has migrations this version does not know ({', '.join(unknown)}): "
+            "it belongs to a newer version; upgrade the server."
+        )
+    if unapplied:
+        raise SchemaMismatch(f"The database lacks migrations ({', '.join(unapplied)}): run `manage.py migrate`.")
+    metadata = ClusterMetadata.objects.using(database).filter(id=1).first() if _has_tables(database) else None
+    if metadata is None:
+        raise SchemaMismatch("The database holds no cluster metadata: run `manage.py migrate`.")
+    if settings.shard_count not in (None, metadata.shard_count):
+        raise SchemaMismatch(
+            f"The database was made with {metadata.shard_count} shards and HUGO['SHARD_COUNT'] is "
+            f"{settings.shard_count}: the count is fixed by the first migrate; set it back."
+        )
+    return Cluster(str(metadata.cluster_id), metadata.shard_count)
+
+
+def _default_shard_count(database: str) -> int:
+    return EMBEDDED_SHARDS if connections[database].vendor == "sqlite" else SERVER_SHARDS
+
+
+def _migrations(database: str) -> tuple[list[str], list[str]]:
+    """The names of our applied migrations this code does not have, and of those it has that are not applied."""
+    loader = MigrationLoader(connections[database])
+    replaced = {name for migration in loader.disk_migrations.values() for name in migration.replaces}
+    known = set(loader.disk_migrations) | replaced
+    applied = loader.applied_migrations or {}
+    unknown = [name for app, name in applied if app == APP and (app, name) not in known]
+    unapplied = [name for app, name in loader.graph.nodes if app == APP and (app, name) not in applied]
+    return sorted(unknown), sorted(unapplied)
+
+
+def _has_tables(database: str) -> bool:
+    """Whether our tables exist; they may be missing where a project switched our migrations off."""
+    tables = set(connections[database].introspection.table_names())
+    return {model._meta.db_table for model in apps.get_app_config(APP).get_models()} <= tables
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
