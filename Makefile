@@ -1,0 +1,61 @@
+# `make help` lists what there is. Nothing needs to be prepared: the first run makes .venv.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?=
+TESTS ?= tests
+ARGS ?=
+JOBS ?= auto
+
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+.PHONY: dev
+dev: $(VENV)/base ## Run the server and watch a sample workflow; ONCE=1 ends after it
+	$(BIN)/python manage.py hugo dev $(if $(ONCE),--once) $(ARGS)
+
+.PHONY: test
+test: $(VENV)/test ## Run the tests with private PostgreSQL, MariaDB and Redis; TESTS=path ARGS="-k name" JOBS=1 narrow it
+	$(BIN)/python -m tests.support.services -- \
+		$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
+
+.PHONY: check
+check: $(VENV)/dev ## Check format, lint, types, layers, migrations, system checks, file lengths, pinned requirements
+	.ci/check
+
+.PHONY: bench
+bench: $(VENV)/test ## Measure the server; ARGS are those of python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: golden
+golden: $(VENV)/test ## Compare with recorded histories and errors of a Temporal server, found by GOLDEN_DIR
+	$(BIN)/python -m tests.golden.run $(ARGS)
+
+.PHONY: format
+format: $(VENV)/dev ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+
+.PHONY: services
+services: $(VENV)/test ## Run COMMAND (default: a shell) with the private servers beside it
+	$(BIN)/python -m tests.support.services -- $(or $(COMMAND),$${SHELL:-bash})
+
+.PHONY: requirements
+requirements: $(VENV)/dev ## Export pyproject.toml to requirements/*.txt; ARGS=--upgrade takes newer versions
+	requirements/lock.sh $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the virtualenv and caches; data in .hugo stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for each set of requirements, newer than the file it came from.
+$(VENV)/base $(VENV)/test $(VENV)/dev: $(VENV)/%: requirements/%.txt requirements/venv.sh
+	@PYTHON="$(PYTHON)" requirements/venv.sh $(VENV) $*

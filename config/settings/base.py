@@ -1,0 +1,107 @@
+"""Settings shared by every environment. Each value an operator may change is an environment variable."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from config import databases
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DATA_DIR = Path(env.str("HUGO_DATA_DIR", default=str(BASE_DIR / ".hugo"))).absolute()
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "orchestrator.apps.OrchestratorConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": databases.from_url(
+        env.str("DATABASE_URL", default=databases.sqlite_url(DATA_DIR / "hugo.sqlite3")),
+        statement_timeout_ms=env.int("DATABASE_STATEMENT_TIMEOUT_MS", default=databases.STATEMENT_TIMEOUT_MS),
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+HUGO_FROM_ENVIRONMENT = {
+    "HUGO_SHARD_COUNT": ("SHARD_COUNT", env.int),
+    "HUGO_SUGGEST_CONTINUE_AS_NEW_COUNT": ("SUGGEST_CONTINUE_AS_NEW_COUNT", env.int),
+    "HUGO_TRANSPORT": ("TRANSPORT", env.str),
+    "HUGO_DEFAULT_NAMESPACE_RETENTION": ("DEFAULT_NAMESPACE_RETENTION", env.int),
+}
+"""Environment variable -> key of HUGO and how its text is read. Defaults and meaning: `orchestrator/conf.py`."""
+
+HUGO: dict[str, Any] = {
+    key: read(variable) for variable, (key, read) in HUGO_FROM_ENVIRONMENT.items() if variable in env.ENVIRON
+}
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = REDIS_URL
+# Rows are the truth and messages are hints: results are not kept, and nothing but JSON is ever read from a queue.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = "UTC"
+# kombu waits for ever on a half-dead connection unless told otherwise; a publish must never hold up a request.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "hugo:", "socket_timeout": 30, "socket_connect_timeout": 5}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Celery closes the database connection after each task unless it is told how often it may be used again.
+CELERY_DB_REUSE_MAX = 1000
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "orchestrator": {"level": env.str("HUGO_LOG_LEVEL", default="INFO")},
+        "django": {"handlers": [], "level": env.str("DJANGO_LOG_LEVEL", default="WARNING"), "propagate": True},
+    },
+}

@@ -1,0 +1,1 @@
+"""What tests stand on: private database servers, databases in them, processes of our own."""
