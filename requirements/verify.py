@@ -111,7 +111,8 @@ def main() -> int:
     for name, group in GROUPS.items():
         pins = pinned(ROOT / "requirements" / f"{name}.txt")
         wrong += verify(name, declared(project, group), pins)
-        wrong += [f"requirements/{name}.txt: lacks or changes {pin}" for key, pin in below.items() if pins.get(key) != pin]
+        changed = [pin for key, pin in below.items() if pins.get(key) != pin]
+        wrong += [f"requirements/{name}.txt: lacks or changes {pin}, which a smaller set has" for pin in changed]
         below = pins
     for text in wrong:
         print(text)

@@ -28,7 +28,7 @@ atexit.register(_remove_scratch)
 
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
-SECRET_KEY = "a key for tests, and for nothing else"  # noqa: S105
+SECRET_KEY = "a key for tests, and for nothing else"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # A file, not memory: threads must see one database, as in production.

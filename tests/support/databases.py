@@ -102,13 +102,13 @@ def migrate(url: str) -> None:
         raise RuntimeError(f"The migrations failed:\n{done.stdout}{done.stderr}")
 
 
-def server_environment(url: str) -> dict[str, str]:
+def server_environment(url: str | None) -> dict[str, str]:
     """The environment variables with which a `manage.py` of its own works on a database."""
-    return {
-        "DATABASE_URL": url,
+    fixed = {
         "DJANGO_SETTINGS_MODULE": "config.settings.dev",
         "DJANGO_SECRET_KEY": "a key for servers that tests start",
     }
+    return fixed | ({"DATABASE_URL": url} if url else {})
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def alias(url: str, name: str | None = None) -> Iterator[str]:
 
 
 def _forget(name: str) -> None:
-    """Closes this thread's connection and forgets it, so that the next use makes one from the settings then in force."""
+    """Closes this thread's connection and forgets it: the next use makes one from the settings then in force."""
     connection = getattr(connections._connections, name, None)  # type: ignore[attr-defined]
     if connection is not None:
         connection.close()

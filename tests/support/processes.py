@@ -51,7 +51,7 @@ def start(
             group=account.gid if account else None,
             extra_groups=[] if account else None,
             start_new_session=True,
-            preexec_fn=_die_with_parent(death_signal),
+            preexec_fn=die_with_parent(death_signal),
         )
 
 
@@ -86,7 +86,7 @@ def _environment(directory: Path) -> dict[str, str]:
     return kept | {"HOME": str(directory), "TMPDIR": str(directory), "LC_ALL": "C"}
 
 
-def _die_with_parent(how: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(how: signal.Signals) -> Callable[[], None] | None:
     """On Linux the kernel signals the child when we are gone, even by SIGKILL; elsewhere only an orderly end does."""
     if sys.platform != "linux":
         return None

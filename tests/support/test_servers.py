@@ -22,7 +22,9 @@ def test_mariadb_answers(mariadb_server: str) -> None:
         client.cursor() as cursor,
     ):
         cursor.execute("SELECT version(), @@character_set_database")
-        version, charset = cursor.fetchone()
+        row = cursor.fetchone()
+    assert row is not None
+    version, charset = row
     assert "MariaDB" in version
     assert charset == "utf8mb4"
 
