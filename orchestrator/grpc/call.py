@@ -5,17 +5,22 @@ from typing import Protocol
 
 
 class Call(Protocol):
-    """One unary call, whichever transport carries it.
+    """One unary call, whichever transport carries it."""
 
-    Attributes:
-        method: the full method, `/package.Service/Method`.
-        metadata: the request metadata, keys in lower case; a repeated key keeps its last value, `-bin` values are bytes.
-        deadline: when the caller's time ends, in seconds of the running event loop's clock; None without `grpc-timeout`.
-    """
+    @property
+    def method(self) -> str:
+        """The full method, `/package.Service/Method`."""
+        ...
 
-    method: str
-    metadata: Mapping[str, str | bytes]
-    deadline: float | None
+    @property
+    def metadata(self) -> Mapping[str, str | bytes]:
+        """The request metadata, keys in lower case; a repeated key keeps its last value, `-bin` values are bytes."""
+        ...
+
+    @property
+    def deadline(self) -> float | None:
+        """When the caller's time ends, in seconds of the running event loop's clock; None without `grpc-timeout`."""
+        ...
 
     async def client_gone(self) -> bool:
         """Whether the caller has hung up. Asks the transport once; cheap, and safe to call again later."""

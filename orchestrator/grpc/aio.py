@@ -1,0 +1,190 @@
+"""The grpc.aio transport: the same table of handlers where Envoy cannot run, and where reflection is wanted."""
+
+import asyncio
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from orchestrator.errors import MessageTooLarge, ServiceError, Unimplemented
+from orchestrator.grpc.call import Handler, Handlers
+from orchestrator.grpc.framing import MESSAGE_LIMIT, gunzip
+from orchestrator.grpc.status import details, refusal
+from orchestrator.grpc.transport import Options, StartFailed, build, check_port, resolve
+
+WIRE_LIMIT = 64 * 1024 * 1024
+"""What gRPC itself accepts, in bytes; what is between this and the limit is refused with the text SDKs match."""
+
+REFLECTED = (
+    "temporal.api.workflowservice.v1.WorkflowService",
+    "temporal.api.operatorservice.v1.OperatorService",
+)
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+# No protobuf message starts with this byte: it would be the unknown wire type 7.
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class AioCall:
+    """A call in grpc.aio; the `Call` its handler sees."""
+
+    __slots__ = ("_context", "_metadata", "deadline", "method")
+
+    def __init__(self, method: str, context: Any) -> None:
+        self.method = method
+        remaining = context.time_remaining()
+        self.deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+        self._context = context
+        self._metadata: dict[str, str | bytes] | None = None
+
+    @property
+    def metadata(self) -> Mapping[str, str | bytes]:
+        """The caller's metadata."""
+        if self._metadata is None:
+            self._metadata = dict(self._context.invocation_metadata())
+        return self._metadata
+
+    async def client_gone(self) -> bool:
+        """Whether gRPC has cancelled the call."""
+        return bool(self._context.cancelled())
+
+
+class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Sends every path to the table of handlers, as bytes."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+        self._known: dict[str, grpc.RpcMethodHandler] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        """The method handler of a path; one that refuses for a path that is not served."""
+        method = handler_call_details.method
+        known = self._known.get(method)
+        if known is not None:
+            return known
+        try:
+            known = grpc.unary_unary_rpc_method_handler(answering(method, self._handlers.find(method)))
+        except Unimplemented as error:
+            return grpc.unary_unary_rpc_method_handler(refusing(error))
+        self._known[method] = known
+        return known
+
+
+def answering(method: str, handler: Handler) -> Any:
+    """The behaviour grpc.aio runs for a method."""
+
+    async def behaviour(request: bytes, context: Any) -> bytes:
+        try:
+            if len(request) > MESSAGE_LIMIT:
+                raise MessageTooLarge(len(request), MESSAGE_LIMIT)
+            if request[:2] == _GZIP_MAGIC:
+                request = gunzip(request)
+            return await handler(AioCall(method, context), request)
+        except Exception as error:
+            refused = refusal(method, error)
+        await abort(context, refused)
+        raise AssertionError("abort raises")
+
+    return behaviour
+
+
+def refusing(error: ServiceError) -> Any:
+    """A behaviour that always answers with the same error."""
+
+    async def behaviour(request: bytes, context: Any) -> bytes:
+        await abort(context, error)
+        raise AssertionError("abort raises")
+
+    return behaviour
+
+
+async def abort(context: Any, error: ServiceError) -> None:
+    """Ends the call with an error and its detail."""
+    packed = details(error)
+    trailing = () if packed is None else (("grpc-status-details-bin", packed),)
+    await context.abort(_CODES[int(error.code)], error.message, trailing)
+
+
+class AioTransport:
+    """Serves in this process and on this event loop.
+
+    Args:
+        options: what to serve; an HTTP port is not served by this transport.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._server: grpc.aio.Server | None = None
+        self._handlers: Handlers | None = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """The gRPC port."""
+        return self._port
+
+    @property
+    def http_port(self) -> int | None:
+        """Always None: grpc.aio speaks no HTTP/1."""
+        return None
+
+    async def start(self) -> None:
+        """Starts the handlers and the server.
+
+        Raises:
+            PortInUse: somebody else listens on the port.
+            StartFailed: the handlers did not start.
+        """
+        options = self._options
+        address = resolve(options.host)
+        check_port(address, options.port, options.reuse_port)
+        try:
+            self._handlers = build(options.handlers)
+            await self._handlers.start()
+        except Exception as error:
+            raise StartFailed(f"The handlers did not start: {type(error).__name__}: {error}") from error
+        self._server = grpc.aio.server(options=channel_options(options.reuse_port))
+        self._server.add_generic_rpc_handlers((Router(self._handlers),))
+        if options.reflection:
+            reflect(self._server)
+        target = f"[{address}]" if ":" in address else address
+        self._port = self._server.add_insecure_port(f"{target}:{options.port}")
+        await self._server.start()
+
+    async def wait(self) -> None:
+        """Returns when the server was stopped."""
+        assert self._server is not None
+        await self._server.wait_for_termination()
+
+    async def stop(self) -> None:
+        """Drains: no new calls, polls end empty, calls in flight finish within `stop_seconds`."""
+        if self._server is None or self._handlers is None:
+            return
+        stopping = asyncio.create_task(self._server.stop(self._options.stop_seconds * 0.6))
+        await self._handlers.drain()
+        await stopping
+        await self._handlers.stop()
+
+
+def channel_options(reuse_port: bool) -> list[tuple[str, int]]:
+    """The options of the server's connections."""
+    return [
+        ("grpc.so_reuseport", int(reuse_port)),
+        ("grpc.max_receive_message_length", WIRE_LIMIT),
+        ("grpc.max_send_message_length", -1),
+        # gRPC would decompress without a bound; `gunzip` has one.
+        ("grpc.per_message_decompression", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ]
+
+
+def reflect(server: grpc.aio.Server) -> None:
+    """Serves grpc.reflection for the Temporal services; needs grpcio-reflection and googleapis-common-protos."""
+    reflection = importlib.import_module("grpc_reflection.v1alpha.reflection")
+    for service in REFLECTED:
+        # Importing registers the descriptors the reflection shows.
+        importlib.import_module(f"temporalio.api.{service.split('.')[2]}.v1.service_pb2")
+    reflection.enable_server_reflection((*REFLECTED, reflection.SERVICE_NAME), server)
