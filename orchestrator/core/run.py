@@ -112,6 +112,7 @@ class Run:
         time: int = 0,
         user_metadata: UserMetadata | None = None,
         links: Iterable[Link] = (),
+        worker_may_ignore: bool = False,
     ) -> HistoryEvent:
         """Writes an event, or buffers it.
 
@@ -122,6 +123,7 @@ class Run:
             time: nanoseconds since the epoch; 0 for the time of the transition.
             user_metadata: shown with the event.
             links: kept with the event.
+            worker_may_ignore: whether an SDK that does not know the event may pass over it.
         """
         if self._now is None:
             self._now = timestamp(self.now)
@@ -130,6 +132,7 @@ class Run:
             event_time=timestamp(time) if time else self._now,
             user_metadata=user_metadata,
             links=links,
+            worker_may_ignore=worker_may_ignore,
             **{field_name: attributes},
         )
         self.changed = True

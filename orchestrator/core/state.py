@@ -50,7 +50,7 @@ class Activity(msgspec.Struct, array_like=True):
     last_failure: bytes = b""
     last_identity: str = ""
     last_attempt_complete_time: int = 0
-    last_started_time: int = 0
+    backing_off: bool = False
 
 
 class Timer(msgspec.Struct, array_like=True):
@@ -83,6 +83,7 @@ class WorkflowTask(msgspec.Struct, array_like=True):
     history_size: int = 0
     suggestions: tuple[int, ...] = ()
     stamp: int = 0
+    worker_version: bytes = b""
 
 
 class ExecutionState(msgspec.Struct, array_like=True):

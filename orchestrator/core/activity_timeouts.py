@@ -1,0 +1,40 @@
+"""The four timeouts of an activity: when the next one is due, and the failure it gives (temporal-behaviour 3.7)."""
+
+from temporalio.api.enums.v1 import TimeoutType
+from temporalio.api.failure.v1 import Failure, TimeoutFailureInfo
+
+from orchestrator.core.state import Activity
+
+_NAMES = {
+    TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "StartToClose",
+    TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START: "ScheduleToStart",
+    TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE: "ScheduleToClose",
+    TimeoutType.TIMEOUT_TYPE_HEARTBEAT: "Heartbeat",
+}
+NO_TIME_FOR_RETRY = "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying"
+
+
+def next_timeout(activity: Activity) -> tuple[int, TimeoutType.ValueType]:
+    """When the earliest timeout passes, nanoseconds since the epoch (0: never), and which it is."""
+    due: list[tuple[int, TimeoutType.ValueType]] = []
+    if activity.schedule_to_close:
+        deadline = activity.first_scheduled_time + activity.schedule_to_close
+        due.append((deadline, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE))
+    if activity.started_time:
+        if activity.start_to_close:
+            due.append((activity.started_time + activity.start_to_close, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE))
+        if activity.heartbeat_timeout:
+            alive = max(activity.started_time, activity.heartbeat_time)
+            due.append((alive + activity.heartbeat_timeout, TimeoutType.TIMEOUT_TYPE_HEARTBEAT))
+    elif activity.schedule_to_start:
+        due.append((activity.scheduled_time + activity.schedule_to_start, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START))
+    return min(due) if due else (0, TimeoutType.TIMEOUT_TYPE_UNSPECIFIED)
+
+
+def timeout_failure(timeout_type: TimeoutType.ValueType, *, no_time_for_retry: bool = False) -> Failure:
+    """The failure of a timeout."""
+    return Failure(
+        message=NO_TIME_FOR_RETRY if no_time_for_retry else f"activity {_NAMES[timeout_type]} timeout",
+        source="Server",
+        timeout_failure_info=TimeoutFailureInfo(timeout_type=timeout_type),
+    )

@@ -1,0 +1,316 @@
+"""Applies the commands of a completed workflow task, one by one and in order (temporal-behaviour 3.5, 3.6).
+
+Each command type is a row of COMMANDS: the cause its failure is reported with, its check, and its effect.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from temporalio.api.command.v1 import Command
+from temporalio.api.common.v1 import Memo
+from temporalio.api.enums.v1 import CommandType, EventType, RetryState, WorkflowTaskFailedCause
+from temporalio.api.history.v1 import (
+    MarkerRecordedEventAttributes,
+    UpsertWorkflowSearchAttributesEventAttributes,
+    WorkflowPropertiesModifiedEventAttributes,
+)
+
+from orchestrator.core import activity, closing, retry, search_attributes, timer
+from orchestrator.core import command_checks as checks
+from orchestrator.core.command_checks import CommandFailed
+from orchestrator.core.run import Run
+from orchestrator.core.start import is_null
+from orchestrator.core.state import Activity
+from orchestrator.errors import InvalidArgument
+
+_C = CommandType
+_F = WorkflowTaskFailedCause
+
+
+@dataclass(slots=True)
+class Completion:
+    """The workflow task a list of commands came with.
+
+    Attributes:
+        event_id: of its COMPLETED event.
+        identity: of the worker.
+        search_attribute_types: the namespace's own attributes, by name.
+        eager_queue: activities of this queue that ask for it are started here and now; empty for none.
+        eager: the activities to start so.
+        wake: whether the commands made a next workflow task necessary.
+    """
+
+    event_id: int
+    identity: str
+    search_attribute_types: dict[str, int]
+    allow_eager: bool = True
+    eager: list[Activity] = field(default_factory=list)
+    wake: bool = False
+
+
+def apply(run: Run, commands: list[Command], completion: Completion) -> None:
+    """Applies the commands.
+
+    Raises:
+        CommandFailed: one is bad; the run is left half changed and must be thrown away.
+        InvalidArgument: one is of a type no server knows.
+    """
+    for command in commands:
+        row = COMMANDS.get(command.command_type)
+        if row is None:
+            raise _unknown(command)
+        checks.check_attributes(command, row.cause, row.field)
+        row.check(command, run.limits)
+        if command.command_type in checks.CLOSING and run.has_buffered:
+            raise CommandFailed(_F.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
+        row.apply(run, command, completion)
+
+
+def _start_timer(run: Run, command: Command, completion: Completion) -> None:
+    attributes = command.start_timer_command_attributes
+    metadata = command.user_metadata if command.HasField("user_metadata") else None
+    try:
+        timer.start(run, attributes, completion.event_id, metadata)
+    except KeyError:
+        raise CommandFailed(
+            _F.WORKFLOW_TASK_FAILED_CAUSE_START_TIMER_DUPLICATE_ID,
+            f"invalid history builder state for action: add-timer-started-event, TimerID: {attributes.timer_id}",
+        ) from None
+
+
+def _cancel_timer(run: Run, command: Command, completion: Completion) -> None:
+    timer_id = command.cancel_timer_command_attributes.timer_id
+    try:
+        timer.cancel(run, timer_id, completion.event_id, completion.identity)
+    except KeyError:
+        raise CommandFailed(
+            _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES,
+            f"invalid history builder state for action: add-timer-canceled-event, TimerID: {timer_id}",
+        ) from None
+
+
+def _schedule_activity(run: Run, command: Command, completion: Completion) -> None:
+    attributes = command.schedule_activity_task_command_attributes
+    checks.too_large(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
+        "ScheduleActivityTaskCommandAttributes.Input",
+        attributes.input.ByteSize(),
+        run.limits.blob_size,
+    )
+    limit = run.limits.pending_activities
+    if len(run.state.activities) >= limit:
+        raise CommandFailed(
+            _F.WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
+            f"the number of pending activities, {len(run.state.activities)}, has reached the per-workflow limit of {limit}",
+        )
+    if any(each.activity_id == attributes.activity_id for each in run.state.activities.values()):
+        raise CommandFailed(
+            _F.WORKFLOW_TASK_FAILED_CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID,
+            "invalid history builder state for action: add-activitytask-scheduled-event, "
+            f"ActivityID: {attributes.activity_id}",
+        )
+    eager = completion.allow_eager and attributes.request_eager_execution
+    metadata = command.user_metadata if command.HasField("user_metadata") else None
+    scheduled = activity.schedule(run, attributes, completion.event_id, metadata, dispatch=not eager)
+    if eager:
+        completion.eager.append(scheduled)
+
+
+def _cancel_activity(run: Run, command: Command, completion: Completion) -> None:
+    scheduled_event_id = command.request_cancel_activity_task_command_attributes.scheduled_event_id
+    try:
+        cancelled = activity.request_cancel(run, scheduled_event_id, completion.event_id, completion.identity)
+    except KeyError:
+        raise CommandFailed(
+            _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
+            "invalid history builder state for action: add-activitytask-cancel-requested-event, "
+            f"ScheduledEventID: {scheduled_event_id}",
+        ) from None
+    if cancelled:
+        completion.eager[:] = [each for each in completion.eager if each.scheduled_event_id != scheduled_event_id]
+        completion.wake = True
+
+
+def _record_marker(run: Run, command: Command, completion: Completion) -> None:
+    attributes = command.record_marker_command_attributes
+    checks.too_large(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
+        "RecordMarkerCommandAttributes.Details",
+        sum(each.ByteSize() for each in attributes.details.values()),
+        run.limits.blob_size,
+    )
+    run.add(
+        EventType.EVENT_TYPE_MARKER_RECORDED,
+        "marker_recorded_event_attributes",
+        MarkerRecordedEventAttributes(
+            marker_name=attributes.marker_name,
+            details=attributes.details,
+            header=attributes.header if attributes.HasField("header") else None,
+            failure=attributes.failure if attributes.HasField("failure") else None,
+            workflow_task_completed_event_id=completion.event_id,
+        ),
+        user_metadata=command.user_metadata if command.HasField("user_metadata") else None,
+    )
+
+
+def _complete(run: Run, command: Command, completion: Completion) -> None:
+    attributes = command.complete_workflow_execution_command_attributes
+    checks.too_large(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
+        "CompleteWorkflowExecutionCommandAttributes.Result",
+        attributes.result.ByteSize(),
+        run.limits.blob_size,
+    )
+    closing.complete(run, attributes.result if attributes.HasField("result") else None, completion.event_id)
+
+
+def _fail(run: Run, command: Command, completion: Completion) -> None:
+    failure = command.fail_workflow_execution_command_attributes.failure
+    checks.too_large(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+        "FailWorkflowExecutionCommandAttributes.Failure",
+        failure.ByteSize(),
+        run.limits.blob_size,
+    )
+    state, retry_state = run.state, RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET
+    if state.retry_policy is not None:
+        _, decided = retry.next_delay(state.retry_policy, state.attempt, failure, run.now, state.execution_expiration)
+        if decided != RetryState.RETRY_STATE_IN_PROGRESS:
+            retry_state = decided
+    closing.fail(run, failure, retry_state, completion.event_id)
+
+
+def _cancel(run: Run, command: Command, completion: Completion) -> None:
+    attributes = command.cancel_workflow_execution_command_attributes
+    closing.cancel(run, attributes.details if attributes.HasField("details") else None, completion.event_id)
+
+
+def _upsert_search_attributes(run: Run, command: Command, completion: Completion) -> None:
+    cause = _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES
+    attributes = command.upsert_workflow_search_attributes_command_attributes.search_attributes
+    if not attributes.indexed_fields:
+        raise CommandFailed(cause, "IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.")
+    try:
+        search_attributes.validate(attributes, completion.search_attribute_types, run.namespace, run.limits)
+    except search_attributes.TooLarge as error:
+        raise CommandFailed(cause, error.message, terminates=True) from None
+    except InvalidArgument as error:
+        raise CommandFailed(cause, error.message) from None
+    run.add(
+        EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        "upsert_workflow_search_attributes_event_attributes",
+        UpsertWorkflowSearchAttributesEventAttributes(
+            workflow_task_completed_event_id=completion.event_id, search_attributes=attributes
+        ),
+    )
+    _merge(run.state.search_attributes, attributes.indexed_fields)
+    run.visible = True
+
+
+def _modify_properties(run: Run, command: Command, completion: Completion) -> None:
+    cause = _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES
+    memo: Memo = command.modify_workflow_properties_command_attributes.upserted_memo
+    size = memo.ByteSize() + sum(len(key) + len(value) for key, value in run.state.memo.items())
+    checks.too_large(cause, "ModifyWorkflowPropertiesCommandAttributes", size, run.limits.memo_size)
+    run.add(
+        EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
+        "workflow_properties_modified_event_attributes",
+        WorkflowPropertiesModifiedEventAttributes(
+            workflow_task_completed_event_id=completion.event_id, upserted_memo=memo
+        ),
+    )
+    _merge(run.state.memo, memo.fields)
+    run.visible = True
+
+
+def _merge(kept: dict[str, bytes], changes) -> None:  # type: ignore[no-untyped-def]
+    """Sets each key, or deletes it when its payload holds nothing."""
+    for key, payload in changes.items():
+        if is_null(payload):
+            kept.pop(key, None)
+        else:
+            kept[key] = payload.SerializeToString()
+
+
+def _unknown(command: Command) -> InvalidArgument | CommandFailed:
+    kind = command.command_type
+    if kind not in _C.values() or kind == _C.COMMAND_TYPE_UNSPECIFIED:
+        return InvalidArgument(f"unknown command type: {checks.command_name(kind)}")
+    return CommandFailed(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED,
+        f"{checks.command_name(kind)} is not supported by this server",
+    )
+
+
+class Row(NamedTuple):
+    """One command type."""
+
+    cause: WorkflowTaskFailedCause.ValueType
+    field: str
+    check: checks.Check
+    apply: Callable[[Run, Command, Completion], None]
+
+
+COMMANDS: dict[CommandType.ValueType, Row] = {
+    _C.COMMAND_TYPE_START_TIMER: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_START_TIMER_ATTRIBUTES,
+        "start_timer_command_attributes",
+        checks.check_timer,
+        _start_timer,
+    ),
+    _C.COMMAND_TYPE_CANCEL_TIMER: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_TIMER_ATTRIBUTES,
+        "cancel_timer_command_attributes",
+        checks.check_cancel_timer,
+        _cancel_timer,
+    ),
+    _C.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
+        "schedule_activity_task_command_attributes",
+        checks.check_activity,
+        _schedule_activity,
+    ),
+    _C.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_ACTIVITY_ATTRIBUTES,
+        "request_cancel_activity_task_command_attributes",
+        checks.check_cancel_activity,
+        _cancel_activity,
+    ),
+    _C.COMMAND_TYPE_RECORD_MARKER: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_RECORD_MARKER_ATTRIBUTES,
+        "record_marker_command_attributes",
+        checks.check_marker,
+        _record_marker,
+    ),
+    _C.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
+        "complete_workflow_execution_command_attributes",
+        checks.check_nothing,
+        _complete,
+    ),
+    _C.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES,
+        "fail_workflow_execution_command_attributes",
+        checks.check_fail,
+        _fail,
+    ),
+    _C.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES,
+        "cancel_workflow_execution_command_attributes",
+        checks.check_nothing,
+        _cancel,
+    ),
+    _C.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES,
+        "upsert_workflow_search_attributes_command_attributes",
+        checks.check_nothing,
+        _upsert_search_attributes,
+    ),
+    _C.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+        "modify_workflow_properties_command_attributes",
+        checks.check_properties,
+        _modify_properties,
+    ),
+}

@@ -1,0 +1,299 @@
+"""Starting a run: the checks of a start request, and the first events (temporal-behaviour 3.3)."""
+
+from dataclasses import dataclass
+
+from temporalio.api.common.v1 import Link, Memo, Payload, Payloads, SearchAttributes
+from temporalio.api.enums.v1 import EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy
+from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
+from temporalio.api.workflowservice.v1 import (
+    SignalWithStartWorkflowExecutionRequest,
+    StartWorkflowExecutionRequest,
+)
+
+from orchestrator.core import priority, retry, signals, workflow_task
+from orchestrator.core.limits import Limits
+from orchestrator.core.request_checks import check_length, check_links, check_task_queue, duration_problem
+from orchestrator.core.run import Run
+from orchestrator.core.state import ExecutionState
+from orchestrator.core.wire import LONGEST, duration, length_ns, optional_duration, optional_timestamp
+from orchestrator.errors import InvalidArgument, Unimplemented
+
+StartRequest = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
+
+_R = WorkflowIdReusePolicy
+_C = WorkflowIdConflictPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What to do about an earlier run of the same workflow id."""
+
+    reuse: WorkflowIdReusePolicy.ValueType
+    conflict: WorkflowIdConflictPolicy.ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The names a new run gets; none of them is drawn here."""
+
+    namespace_id: str
+    run_id: str
+    request_id: str
+
+
+def check(request: StartRequest, limits: Limits) -> Policies:
+    """Checks a start request and resolves its policies; raises InvalidArgument for the first thing wrong."""
+    signal = isinstance(request, SignalWithStartWorkflowExecutionRequest)
+    if not request.workflow_id:
+        raise InvalidArgument("WorkflowId is not set on request.")
+    check_length(request.workflow_id, "WorkflowId", limits)
+    if signal:
+        if not request.signal_name:
+            raise InvalidArgument("SignalName is not set on request.")
+        check_length(request.signal_name, "SignalName", limits)
+    if request.HasField("retry_policy"):
+        retry.validate(request.retry_policy)
+    if request.cron_schedule and request.HasField("workflow_start_delay"):
+        raise InvalidArgument("CronSchedule and WorkflowStartDelay may not be used together.")
+    for name, field in (
+        ("Execution", "workflow_execution_timeout"),
+        ("Run", "workflow_run_timeout"),
+        ("Task", "workflow_task_timeout"),
+    ):
+        if request.HasField(field) and (problem := duration_problem(getattr(request, field))):
+            raise InvalidArgument(f"An invalid Workflow{name}TimeoutSeconds is set on request. cause: {problem}")
+    if request.HasField("workflow_start_delay") and (problem := duration_problem(request.workflow_start_delay)):
+        raise InvalidArgument(f"An invalid WorkflowStartDelaySeconds is set on request. cause: {problem}")
+    if not request.workflow_type.name:
+        raise InvalidArgument("WorkflowType is not set on request.")
+    check_length(request.workflow_type.name, "WorkflowType", limits)
+    check_task_queue(request.task_queue if request.HasField("task_queue") else None, limits)
+    check_length(request.request_id, "RequestId", limits)
+    policies = _policies(request, signal)
+    if request.HasField("priority"):
+        priority.validate(request.priority)
+    if request.links:
+        check_links(request.links, limits)
+    if not signal:
+        _check_callbacks(request)
+    _check_sizes(request, limits)
+    if request.cron_schedule:
+        raise Unimplemented("Cron schedules are not supported by this server.")
+    return policies
+
+
+def begin(
+    request: StartRequest,
+    identity: Identity,
+    *,
+    now: int,
+    limits: Limits,
+    memo: dict[str, bytes],
+    search_attributes: dict[str, bytes],
+    eager: bool = False,
+) -> Run:
+    """Makes a run of a checked request, with the events up to its first scheduled workflow task.
+
+    Args:
+        request: checked.
+        identity: the names of the run.
+        now: nanoseconds since the epoch.
+        limits: in force.
+        memo: serialized payloads, without null values.
+        search_attributes: serialized payloads, checked, without null values.
+        eager: whether the first workflow task is handed to the caller; it is then scheduled, and the caller of this
+            function starts it in the same transition.
+    """
+    execution_timeout = length_ns(request.workflow_execution_timeout)
+    run_timeout = length_ns(request.workflow_run_timeout)
+    if execution_timeout and (not run_timeout or run_timeout > execution_timeout):
+        run_timeout = execution_timeout
+    task_timeout = length_ns(request.workflow_task_timeout) or limits.default_workflow_task_timeout
+    task_timeout = min(task_timeout, limits.maximum_workflow_task_timeout, run_timeout or LONGEST)
+    backoff = length_ns(request.workflow_start_delay)
+    policy = retry.with_defaults(request.retry_policy) if request.HasField("retry_policy") else None
+    state = ExecutionState(
+        namespace_id=identity.namespace_id,
+        workflow_id=request.workflow_id,
+        run_id=identity.run_id,
+        first_run_id=identity.run_id,
+        workflow_type=request.workflow_type.name,
+        task_queue=request.task_queue.name,
+        start_time=now,
+        original_start_time=now,
+        execution_time=now + backoff,
+        execution_timeout=execution_timeout,
+        run_timeout=run_timeout,
+        task_timeout=task_timeout,
+        create_request_id=identity.request_id,
+        request_ids={identity.request_id: (EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, 1)},
+        execution_expiration=min(LONGEST, now + execution_timeout) if execution_timeout else 0,
+        retry_policy=policy,
+        memo=memo,
+        search_attributes=search_attributes,
+        priority=request.priority.SerializeToString() if request.HasField("priority") else b"",
+        user_metadata=request.user_metadata.SerializeToString() if request.HasField("user_metadata") else b"",
+    )
+    if run_timeout:
+        state.run_expiration = min(LONGEST, now + backoff + run_timeout)
+        if state.execution_expiration:
+            state.run_expiration = min(state.run_expiration, state.execution_expiration)
+    run = Run(state, now, limits, visible=True)
+    _write_started(run, request, backoff, eager)
+    if state.run_expiration:
+        run.wake_at(state.run_expiration)
+    if isinstance(request, SignalWithStartWorkflowExecutionRequest):
+        if request.request_id:
+            state.signal_request_ids.append(request.request_id)
+        state.signals = 1
+        signals.add_signaled(
+            run,
+            name=request.signal_name,
+            input=request.signal_input if request.HasField("signal_input") else None,
+            identity=request.identity,
+            header=request.header if request.HasField("header") else None,
+            links=request.links,
+        )
+    if backoff:
+        run.flush()
+        state.backoff_until = now + backoff
+        run.wake_at(state.backoff_until)
+    else:
+        workflow_task.schedule(run)
+    return run
+
+
+def without_nulls(fields: dict[str, Payload]) -> dict[str, bytes]:
+    """Serialized payloads by key, without those that hold nothing."""
+    return {key: payload.SerializeToString() for key, payload in fields.items() if not is_null(payload)}
+
+
+def is_null(payload: Payload) -> bool:
+    """Whether a payload holds no value, which deletes its key."""
+    encoding = payload.metadata.get("encoding", b"")
+    return encoding == b"binary/null" or (encoding == b"json/plain" and payload.data in (b"null", b"[]"))
+
+
+def _write_started(run: Run, request: StartRequest, backoff: int, eager: bool) -> None:
+    state = run.state
+    signal = isinstance(request, SignalWithStartWorkflowExecutionRequest)
+    run.add(
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+        "workflow_execution_started_event_attributes",
+        WorkflowExecutionStartedEventAttributes(
+            workflow_type=request.workflow_type,
+            task_queue=workflow_task.queue_message(state.task_queue),
+            input=request.input if request.HasField("input") else None,
+            workflow_execution_timeout=optional_duration(state.execution_timeout),
+            workflow_run_timeout=optional_duration(state.run_timeout),
+            workflow_task_timeout=duration(state.task_timeout),
+            original_execution_run_id=state.run_id,
+            first_execution_run_id=state.first_run_id,
+            identity=request.identity,
+            retry_policy=retry.message(state.retry_policy) if state.retry_policy is not None else None,
+            attempt=1,
+            workflow_execution_expiration_time=optional_timestamp(state.execution_expiration),
+            first_workflow_task_backoff=duration(backoff),
+            memo=_memo(state.memo),
+            search_attributes=_search_attributes(state.search_attributes),
+            header=request.header if request.HasField("header") else None,
+            workflow_id=state.workflow_id,
+            priority=request.priority if request.HasField("priority") else None,
+            continued_failure=_optional(request, "continued_failure"),
+            last_completion_result=_optional(request, "last_completion_result"),
+            eager_execution_accepted=eager,
+        ),
+        user_metadata=request.user_metadata if request.HasField("user_metadata") else None,
+        links=() if signal else request.links,
+    )
+
+
+def _optional(request: StartRequest, field: str):  # type: ignore[no-untyped-def]
+    """A field that only a start has."""
+    if isinstance(request, StartWorkflowExecutionRequest) and request.HasField(field):  # type: ignore[arg-type]
+        return getattr(request, field)
+    return None
+
+
+def _memo(fields: dict[str, bytes]) -> Memo | None:
+    if not fields:
+        return None
+    return Memo(fields={key: Payload.FromString(value) for key, value in fields.items()})
+
+
+def _search_attributes(fields: dict[str, bytes]) -> SearchAttributes | None:
+    if not fields:
+        return None
+    return SearchAttributes(indexed_fields={key: Payload.FromString(value) for key, value in fields.items()})
+
+
+def _policies(request: StartRequest, signal: bool) -> Policies:
+    reuse, conflict = request.workflow_id_reuse_policy, request.workflow_id_conflict_policy
+    if signal and conflict == _C.WORKFLOW_ID_CONFLICT_POLICY_FAIL:
+        raise InvalidArgument(
+            "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation."
+        )
+    if reuse == _R.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING:
+        if conflict:
+            raise InvalidArgument(
+                "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together "
+                "with a WorkflowIDConflictPolicy"
+            )
+        return Policies(
+            _R.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, _C.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+        )
+    if (
+        reuse == _R.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
+        and conflict == _C.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+    ):
+        raise InvalidArgument(
+            "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with "
+            "WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING"
+        )
+    fallback = _C.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING if signal else _C.WORKFLOW_ID_CONFLICT_POLICY_FAIL
+    return Policies(reuse or _R.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, conflict or fallback)
+
+
+def _check_callbacks(request: StartWorkflowExecutionRequest) -> None:
+    if request.on_conflict_options.attach_completion_callbacks and not request.on_conflict_options.attach_request_id:
+        raise InvalidArgument("attaching request ID is required for attaching completion callbacks")
+    for callback in request.completion_callbacks:
+        if callback.WhichOneof("variant") is None:
+            raise Unimplemented("unknown callback variant: <nil>")
+        raise InvalidArgument(f"invalid url: completion callbacks are not supported by this server: {callback.nexus.url}")
+
+
+def _check_sizes(request: StartRequest, limits: Limits) -> None:
+    if request.memo.ByteSize() > limits.memo_size:
+        raise InvalidArgument("Memo size exceeds limit.")
+    inputs: list[Payloads] = [request.input]
+    if isinstance(request, SignalWithStartWorkflowExecutionRequest):
+        inputs.append(request.signal_input)
+    if any(each.ByteSize() > limits.blob_size for each in inputs):
+        raise InvalidArgument("Blob data size exceeds limit.")
+
+
+def link_to_start(namespace: str, workflow_id: str, run_id: str) -> Link:
+    """The link to the first event of a run."""
+    return Link(
+        workflow_event=Link.WorkflowEvent(
+            namespace=namespace,
+            workflow_id=workflow_id,
+            run_id=run_id,
+            event_ref=Link.WorkflowEvent.EventReference(
+                event_id=1, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+            ),
+        )
+    )
+
+
+def link_to_request(namespace: str, workflow_id: str, run_id: str, request_id: str, event_type: int) -> Link:
+    """The link to the event a request left in a run."""
+    return Link(
+        workflow_event=Link.WorkflowEvent(
+            namespace=namespace,
+            workflow_id=workflow_id,
+            run_id=run_id,
+            request_id_ref=Link.WorkflowEvent.RequestIdReference(request_id=request_id, event_type=event_type),  # type: ignore[arg-type]
+        )
+    )

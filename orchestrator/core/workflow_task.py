@@ -1,0 +1,325 @@
+"""The workflow task machine: scheduled, started, then completed, failed or timed out (temporal-behaviour 3.4).
+
+At most one workflow task is pending. The first attempt writes its events as it goes; later attempts are transient and
+write them only when one completes, so a task that fails for hours leaves one failure in the history.
+"""
+
+import copy
+
+from temporalio.api.common.v1 import MeteringMetadata, WorkerVersionStamp
+from temporalio.api.enums.v1 import (
+    EventType,
+    SuggestContinueAsNewReason,
+    TaskQueueKind,
+    TimeoutType,
+    WorkflowTaskFailedCause,
+)
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import (
+    HistoryEvent,
+    WorkflowTaskCompletedEventAttributes,
+    WorkflowTaskFailedEventAttributes,
+    WorkflowTaskScheduledEventAttributes,
+    WorkflowTaskStartedEventAttributes,
+    WorkflowTaskTimedOutEventAttributes,
+)
+from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
+from temporalio.api.taskqueue.v1 import TaskQueue
+
+from orchestrator.core.run import WORKFLOW, Dispatch, Run
+from orchestrator.core.state import WorkflowTask
+from orchestrator.core.wire import SECOND, duration
+from orchestrator.errors import NotFound
+
+INLINE_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
+SERVER_IDENTITY = "history-service"
+_SLOW_RETRY_FROM = 3
+_SLOW_RETRY_INITIAL = 5 * SECOND
+_SLOW_RETRY_MAXIMUM = 600 * SECOND
+_FRESH_START_CAUSES = frozenset({WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW})
+
+
+def queue_message(name: str, normal_name: str = "") -> TaskQueue:
+    """The message of a normal queue, or of a sticky one when a normal name is given."""
+    if normal_name:
+        return TaskQueue(name=name, kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=normal_name)
+    return TaskQueue(name=name, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL)
+
+
+def schedule(run: Run, *, original_time: int = 0) -> None:
+    """Schedules the workflow task unless one is pending; the caller may still start it in the same transition."""
+    state = run.state
+    if state.workflow_task is not None:
+        return
+    if run.has_buffered:
+        run.flush()
+        state.workflow_task_attempt = 1
+    attempt = state.workflow_task_attempt
+    sticky = bool(state.sticky_queue)
+    queue = state.sticky_queue or state.task_queue
+    timeout = _start_to_close(state.task_timeout, attempt)
+    task = WorkflowTask(
+        scheduled_event_id=state.next_event_id,
+        attempt=attempt,
+        timeout=timeout,
+        scheduled_time=run.now,
+        original_scheduled_time=original_time or run.now,
+        task_queue=queue,
+        sticky=sticky,
+        schedule_to_start=state.sticky_timeout if sticky else 0,
+        stamp=run.new_stamp(),
+    )
+    if attempt == 1:
+        _write_scheduled(run, task)
+    state.workflow_task = task
+    state.backoff_until = 0
+    if task.schedule_to_start:
+        run.wake_at(run.now + task.schedule_to_start)
+    run.changed = True
+    run.dispatches.append(Dispatch(WORKFLOW, queue, task.scheduled_event_id, task.stamp))
+
+
+def start(
+    run: Run,
+    *,
+    request_id: str,
+    identity: str,
+    polled_queue: str = "",
+    worker_version: WorkerVersionStamp | None = None,
+) -> bool:
+    """Hands the scheduled task to a worker.
+
+    Args:
+        run: a run whose workflow task is scheduled and not started.
+        request_id: names this hand-over in the event.
+        identity: of the worker.
+        polled_queue: the queue the worker polled; empty when the task never went through a queue.
+        worker_version: what the worker says of its build.
+
+    Returns:
+        False when the poll must not get the task: it was scheduled for the normal queue and the poll is sticky.
+    """
+    state = run.state
+    task = state.workflow_task
+    assert task is not None and not task.started_event_id
+    if polled_queue and polled_queue != task.task_queue:
+        if not task.sticky:
+            return False
+        clear_sticky(run)
+    if task.attempt > 1 and state.next_event_id != task.scheduled_event_id:
+        task.attempt = state.workflow_task_attempt = 1
+        task.scheduled_event_id = state.next_event_id
+        _write_scheduled(run, task)
+    task.request_id = request_id
+    task.identity = identity
+    task.worker_version = worker_version.SerializeToString() if worker_version is not None else b""
+    task.started_time = run.now
+    task.history_size = state.history_size + sum(event.ByteSize() for batch in run.batches for event in batch)
+    task.suggestions = _suggestions(run, task)
+    if task.attempt == 1:
+        _write_started(run, task)
+    else:
+        task.started_event_id = task.scheduled_event_id + 1
+    run.wake_at(run.now + task.timeout)
+    run.changed = True
+    return True
+
+
+def check(run: Run, *, scheduled_event_id: int, started_event_id: int, started_time: int, attempt: int) -> WorkflowTask:
+    """The started task a token names; raises NotFound when it is not the one in progress."""
+    task = run.state.workflow_task
+    if (
+        not run.state.running
+        or task is None
+        or not task.started_event_id
+        or task.scheduled_event_id != scheduled_event_id
+        or task.started_event_id != started_event_id
+        or task.started_time != started_time
+        or task.attempt != attempt
+    ):
+        raise NotFound("Workflow task not found.")
+    return task
+
+
+def complete(
+    run: Run,
+    *,
+    identity: str,
+    binary_checksum: str = "",
+    worker_version: WorkerVersionStamp | None = None,
+    sdk_metadata: WorkflowTaskCompletedMetadata | None = None,
+    metering_metadata: MeteringMetadata | None = None,
+) -> int:
+    """Ends the started task with success and returns the id of its COMPLETED event."""
+    state = run.state
+    task = state.workflow_task
+    assert task is not None
+    if task.attempt > 1:
+        _write_scheduled(run, task)
+        _write_started(run, task)
+    event = run.add(
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+        "workflow_task_completed_event_attributes",
+        WorkflowTaskCompletedEventAttributes(
+            scheduled_event_id=task.scheduled_event_id,
+            started_event_id=task.started_event_id,
+            identity=identity,
+            binary_checksum=binary_checksum,
+            worker_version=worker_version,
+            sdk_metadata=sdk_metadata,
+            metering_metadata=metering_metadata,
+        ),
+    )
+    state.previous_started_event_id = task.started_event_id
+    state.completed_workflow_tasks += 1
+    state.workflow_task_attempt = 1
+    state.workflow_task = None
+    state.close_attempted = False
+    if worker_version is not None:
+        state.worker_version = worker_version.SerializeToString()
+    return event.event_id
+
+
+def fail(
+    run: Run,
+    *,
+    cause: WorkflowTaskFailedCause.ValueType,
+    identity: str,
+    failure: Failure | None = None,
+    binary_checksum: str = "",
+    worker_version: WorkerVersionStamp | None = None,
+) -> None:
+    """Ends the started task with a failure; the next attempt is the caller's to schedule."""
+    state = run.state
+    task = state.workflow_task
+    assert task is not None
+    if task.attempt == 1:
+        run.add(
+            EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+            "workflow_task_failed_event_attributes",
+            WorkflowTaskFailedEventAttributes(
+                scheduled_event_id=task.scheduled_event_id,
+                started_event_id=task.started_event_id,
+                cause=cause,
+                failure=failure,
+                identity=identity,
+                binary_checksum=binary_checksum,
+                worker_version=worker_version,
+            ),
+        )
+    _count_failure(run, fresh=cause in _FRESH_START_CAUSES)
+
+
+def time_out(run: Run, timeout_type: TimeoutType.ValueType) -> None:
+    """Ends the task because its worker, or a worker of its sticky queue, took too long."""
+    state = run.state
+    task = state.workflow_task
+    assert task is not None
+    if task.attempt == 1:
+        run.add(
+            EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+            "workflow_task_timed_out_event_attributes",
+            WorkflowTaskTimedOutEventAttributes(
+                scheduled_event_id=task.scheduled_event_id,
+                started_event_id=task.started_event_id,
+                timeout_type=timeout_type,
+            ),
+        )
+    if timeout_type == TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START:
+        run.buried.append((WORKFLOW, task.scheduled_event_id))
+        clear_sticky(run)
+        state.workflow_task = None
+    else:
+        _count_failure(run)
+
+
+def clear_sticky(run: Run) -> None:
+    """The next task goes to the normal queue, with the whole history."""
+    run.state.sticky_queue = ""
+    run.state.sticky_timeout = 0
+    run.changed = True
+
+
+def deadline(task: WorkflowTask) -> tuple[int, TimeoutType.ValueType]:
+    """When a task times out, in nanoseconds since the epoch (0: never), and how."""
+    if task.started_event_id:
+        return task.started_time + task.timeout, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE
+    if task.schedule_to_start:
+        return task.scheduled_time + task.schedule_to_start, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
+    return 0, TimeoutType.TIMEOUT_TYPE_UNSPECIFIED
+
+
+def transient_events(run: Run) -> list[HistoryEvent]:
+    """The events a transient task would have, with the ids they would get; nothing is written."""
+    task = run.state.workflow_task
+    if task is None or task.attempt == 1:
+        return []
+    scratch = Run(state=copy.copy(run.state), now=run.now, limits=run.limits)
+    scratch.state.next_event_id = task.scheduled_event_id
+    shown = copy.copy(task)
+    _write_scheduled(scratch, shown)
+    if task.started_event_id:
+        _write_started(scratch, shown)
+    return [event for batch in scratch.batches for event in batch]
+
+
+def _start_to_close(timeout: int, attempt: int) -> int:
+    """A task that keeps failing is given more time between attempts (temporal-behaviour 3.4)."""
+    if attempt <= _SLOW_RETRY_FROM:
+        return timeout
+    return timeout + min(_SLOW_RETRY_MAXIMUM, _SLOW_RETRY_INITIAL * 2 ** min(attempt - _SLOW_RETRY_FROM - 1, 16))
+
+
+def _suggestions(run: Run, task: WorkflowTask) -> tuple[int, ...]:
+    found = []
+    if task.history_size >= run.limits.suggest_continue_as_new_size:
+        found.append(SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_HISTORY_SIZE_TOO_LARGE)
+    if run.state.next_event_id >= run.limits.suggest_continue_as_new_count:
+        found.append(SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_HISTORY_EVENTS)
+    return tuple(int(reason) for reason in found)
+
+
+def _count_failure(run: Run, *, fresh: bool = False) -> None:
+    """A task that failed on a sticky queue starts over on the normal one; otherwise the attempt counts."""
+    state = run.state
+    if state.sticky_queue or fresh:
+        clear_sticky(run)
+        state.workflow_task_attempt = 1
+    else:
+        state.workflow_task_attempt += 1
+    state.workflow_task = None
+    run.changed = True
+
+
+def _write_scheduled(run: Run, task: WorkflowTask) -> None:
+    normal = run.state.task_queue if task.sticky else ""
+    event = run.add(
+        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+        "workflow_task_scheduled_event_attributes",
+        WorkflowTaskScheduledEventAttributes(
+            task_queue=queue_message(task.task_queue, normal),
+            start_to_close_timeout=duration(task.timeout),
+            attempt=task.attempt,
+        ),
+        time=task.scheduled_time,
+    )
+    task.scheduled_event_id = event.event_id
+
+
+def _write_started(run: Run, task: WorkflowTask) -> None:
+    event = run.add(
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+        "workflow_task_started_event_attributes",
+        WorkflowTaskStartedEventAttributes(
+            scheduled_event_id=task.scheduled_event_id,
+            identity=task.identity,
+            request_id=task.request_id,
+            suggest_continue_as_new=bool(task.suggestions),
+            suggest_continue_as_new_reasons=task.suggestions,
+            history_size_bytes=task.history_size,
+            worker_version=WorkerVersionStamp.FromString(task.worker_version) if task.worker_version else None,
+        ),
+        time=task.started_time,
+    )
+    task.started_event_id = event.event_id
+    run.end_batch()
