@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from tests.support import binaries, servers
+from tests.support import binaries, processes, servers
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,7 +39,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(command: list[str], variables: dict[str, str]) -> int:
     """Runs the command and passes signals on: it ends first, then the servers do."""
-    process = subprocess.Popen(command, env=os.environ | variables)
+    try:
+        process = subprocess.Popen(
+            command, env=os.environ | variables, preexec_fn=processes.die_with_parent(signal.SIGTERM)
+        )
+    except OSError as error:
+        print(f"tests.support.services: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
+        return 127
 
     def pass_on(number: int, _: FrameType | None) -> None:
         # The terminal sends SIGINT to the command itself.
