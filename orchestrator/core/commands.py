@@ -3,12 +3,12 @@
 Each command type is a row of COMMANDS: the cause its failure is reported with, its check, and its effect.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from temporalio.api.command.v1 import Command
-from temporalio.api.common.v1 import Memo
+from temporalio.api.common.v1 import Memo, Payload
 from temporalio.api.enums.v1 import CommandType, EventType, RetryState, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import (
     MarkerRecordedEventAttributes,
@@ -35,15 +35,17 @@ class Completion:
     Attributes:
         event_id: of its COMPLETED event.
         identity: of the worker.
+        namespace: its name, for texts.
         search_attribute_types: the namespace's own attributes, by name.
-        eager_queue: activities of this queue that ask for it are started here and now; empty for none.
+        allow_eager: whether activities that ask for it are started here and now.
         eager: the activities to start so.
         wake: whether the commands made a next workflow task necessary.
     """
 
     event_id: int
     identity: str
-    search_attribute_types: dict[str, int]
+    namespace: str
+    search_attribute_types: Mapping[str, int]
     allow_eager: bool = True
     eager: list[Activity] = field(default_factory=list)
     wake: bool = False
@@ -191,12 +193,15 @@ def _upsert_search_attributes(run: Run, command: Command, completion: Completion
     attributes = command.upsert_workflow_search_attributes_command_attributes.search_attributes
     if not attributes.indexed_fields:
         raise CommandFailed(cause, "IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.")
+    fields = attributes.indexed_fields
     try:
-        search_attributes.validate(attributes, completion.search_attribute_types, run.namespace, run.limits)
-    except search_attributes.TooLarge as error:
-        raise CommandFailed(cause, error.message, terminates=True) from None
+        search_attributes.validate(fields, completion.search_attribute_types, completion.namespace, run.limits)
     except InvalidArgument as error:
         raise CommandFailed(cause, error.message) from None
+    try:
+        search_attributes.check_size(fields, run.limits)
+    except InvalidArgument as error:
+        raise CommandFailed(cause, error.message, terminates=True) from None
     run.add(
         EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
         "upsert_workflow_search_attributes_event_attributes",
@@ -204,7 +209,7 @@ def _upsert_search_attributes(run: Run, command: Command, completion: Completion
             workflow_task_completed_event_id=completion.event_id, search_attributes=attributes
         ),
     )
-    _merge(run.state.search_attributes, attributes.indexed_fields)
+    _merge(run.state.search_attributes, fields, search_attributes.is_empty)
     run.visible = True
 
 
@@ -220,14 +225,14 @@ def _modify_properties(run: Run, command: Command, completion: Completion) -> No
             workflow_task_completed_event_id=completion.event_id, upserted_memo=memo
         ),
     )
-    _merge(run.state.memo, memo.fields)
+    _merge(run.state.memo, memo.fields, is_null)
     run.visible = True
 
 
-def _merge(kept: dict[str, bytes], changes) -> None:  # type: ignore[no-untyped-def]
+def _merge(kept: dict[str, bytes], changes: Mapping[str, Payload], empty: Callable[[Payload], bool]) -> None:
     """Sets each key, or deletes it when its payload holds nothing."""
     for key, payload in changes.items():
-        if is_null(payload):
+        if empty(payload):
             kept.pop(key, None)
         else:
             kept[key] = payload.SerializeToString()

@@ -31,6 +31,7 @@ def next_deadline(state: ExecutionState) -> int:
 def fire_due(run: Run) -> None:
     """Does all that is due at the time of the transition."""
     state = run.state
+    run.woken = run.changed = True
     if not state.running:
         return
     if state.execution_expiration and state.execution_expiration <= run.now:

@@ -70,18 +70,20 @@ class Run:
         buried: (kind, scheduled event id) of stored tasks this transition started or made pointless.
         earliest_deadline: the earliest deadline this transition created, 0 without one.
         visible: whether what a list shows of the run changed.
+        changed: whether anything did.
+        woken: whether its stored wake-up is used up, so that the next one must be computed afresh.
     """
 
     state: ExecutionState
     now: int
     limits: Limits
-    namespace: str = ""
     batches: list[list[HistoryEvent]] = field(default_factory=list)
     dispatches: list[Dispatch] = field(default_factory=list)
     buried: list[tuple[int, int]] = field(default_factory=list)
     earliest_deadline: int = 0
     visible: bool = False
     changed: bool = False
+    woken: bool = False
     _open: list[HistoryEvent] | None = None
     _buffer: list[HistoryEvent] | None = None
     _now: Timestamp | None = None

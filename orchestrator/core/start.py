@@ -171,7 +171,7 @@ def without_nulls(fields: dict[str, Payload]) -> dict[str, bytes]:
 def is_null(payload: Payload) -> bool:
     """Whether a payload holds no value, which deletes its key."""
     encoding = payload.metadata.get("encoding", b"")
-    return encoding == b"binary/null" or (encoding == b"json/plain" and payload.data in (b"null", b"[]"))
+    return encoding == b"binary/null" or (encoding == b"json/plain" and payload.data == b"null")
 
 
 def _write_started(run: Run, request: StartRequest, backoff: int, eager: bool) -> None:

@@ -1,0 +1,196 @@
+"""What every service works with: one object, built once, handed to each function."""
+
+import asyncio
+import time
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from orchestrator.conf import HugoSettings
+from orchestrator.core.limits import Limits
+from orchestrator.core.wire import SECOND
+from orchestrator.services.bootstrap import FIRST_SHARD, Cluster
+from orchestrator.services.history_waiters import HistoryWaiters
+from orchestrator.services.matching import Matching
+from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRegistry
+from orchestrator.services.queries import Queries
+from orchestrator.services.task_token import TokenCodec
+from orchestrator.services.timers import Timers
+from orchestrator.services.workers import Workers
+from orchestrator.store.ports import Store, WorkflowKey
+from orchestrator.store.transition import Operation
+from orchestrator.store.unit_of_work import UnitOfWork
+
+T = TypeVar("T")
+DATABASE_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Generic[T]):
+    """A checked call that changes one workflow: run it with `Engine.execute` or `Engine.execute_joined`.
+
+    Attributes:
+        key: the workflow.
+        operation: see `orchestrator.store.transition`.
+        run_id: the run it is about; empty for the current one.
+        needs_current: whether it looks at the current run although it names one.
+    """
+
+    key: WorkflowKey
+    operation: Operation
+    run_id: str = ""
+    needs_current: bool = False
+
+
+class Engine:
+    """The services' surroundings: the database, the clock, matching, queries and timers of one process.
+
+    Args:
+        settings: of the library.
+        cluster: what the database was made for.
+        store: the database.
+        token_key: the secret behind task tokens; the same in every process of the cluster.
+        clock: nanoseconds since the epoch.
+        new_run_id: a fresh run id, time-ordered.
+    """
+
+    def __init__(
+        self,
+        settings: HugoSettings,
+        cluster: Cluster,
+        store: Store,
+        *,
+        token_key: bytes,
+        clock: Callable[[], int] = time.time_ns,
+        new_uuid: Callable[[], str],
+    ) -> None:
+        self.settings = settings
+        self.cluster = cluster
+        self.store = store
+        self.clock = clock
+        self.new_uuid = new_uuid
+        self.limits = limits_of(settings)
+        self.namespaces = NamespaceRegistry()
+        self.tokens = TokenCodec(token_key)
+        self.matching = Matching(settings, store, clock, new_uuid)
+        self.queries = Queries()
+        self.workers = Workers()
+        self.history_waiters = HistoryWaiters()
+        self.unit_of_work = UnitOfWork(
+            store,
+            self.limits,
+            clock,
+            lambda namespace_id: self.namespaces.by_id(namespace_id).search_attributes,
+            lanes=settings.writer_lanes,
+            batch_limit=settings.batch_limit,
+            cache_size=settings.cached_states,
+            dispatcher=self.matching,
+            observer=self,
+        )
+        self.timers = Timers(store, self.unit_of_work, clock)
+        self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hugo-db")
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        """Starts committing, firing timers and handing over tasks, on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self.unit_of_work.start(self._loop)
+        self.matching.start(self._loop, self.run_db)
+        self.timers.start(self._loop, self.run_db)
+
+    def drain(self) -> None:
+        """Ends waiting polls and long polls with their empty replies."""
+        self.matching.drain()
+        self.history_waiters.drain()
+
+    async def stop(self) -> None:
+        """Commits what is in flight, then stops everything."""
+        await self.timers.stop()
+        await self.matching.stop()
+        assert self._loop is not None
+        await self._loop.run_in_executor(None, self.unit_of_work.stop)
+        await self._loop.run_in_executor(None, self._threads.shutdown)
+
+    async def namespace(self, name: str) -> NamespaceEntry:
+        """The namespace of a call, from memory where possible; raises what NamespaceRegistry.load raises."""
+        entry = self.namespaces.cached(name)
+        return entry if entry is not None else await self.run_db(self.namespaces.load, name)
+
+    async def execute(self, prepared: "Prepared[T]") -> T:
+        """Applies a call in the next commit."""
+        result: T = await self.unit_of_work.execute(
+            prepared.key,
+            prepared.operation,
+            prepared.run_id,
+            needs_current=prepared.needs_current or not prepared.run_id,
+        )
+        return result
+
+    def execute_joined(self, prepared: "Prepared[T]") -> T:
+        """Applies a call inside the Django transaction the calling thread has open."""
+        result: T = self.unit_of_work.execute_joined(
+            prepared.key,
+            prepared.operation,
+            prepared.run_id,
+            needs_current=prepared.needs_current or not prepared.run_id,
+        )
+        return result
+
+    async def run_db(self, function: Callable[..., T], *args: Any) -> T:
+        """Runs a function that uses the database on a thread of the pool."""
+        assert self._loop is not None
+        return await self._loop.run_in_executor(self._threads, function, *args)
+
+    def key(self, namespace: NamespaceEntry, workflow_id: str) -> WorkflowKey:
+        """Where a workflow lives."""
+        return key_of(namespace.id, workflow_id, self.cluster.shard_count)
+
+    def committed(self, run_ids: list[str], earliest_wake: int) -> None:
+        """Called by the unit of work, on a committing thread, after each commit."""
+        self.history_waiters.notify(run_ids)
+        if earliest_wake:
+            self.timers.expect(earliest_wake)
+
+
+def key_of(namespace_id: str, workflow_id: str, shard_count: int) -> WorkflowKey:
+    """Places a workflow: CRC-32 of its namespace and id, modulo the shards of the database."""
+    digest = zlib.crc32(f"{namespace_id}/{workflow_id}".encode())
+    return WorkflowKey(FIRST_SHARD + digest % shard_count, namespace_id, workflow_id)
+
+
+def limits_of(settings: HugoSettings) -> Limits:
+    """The limits of the core by the settings."""
+    return Limits(
+        blob_size=settings.limit_blob_size,
+        memo_size=settings.limit_memo_size,
+        id_length=settings.limit_id_length,
+        history_size=settings.limit_history_size,
+        history_count=settings.limit_history_count,
+        state_size=settings.limit_state_size,
+        activity_failure_size=settings.limit_activity_failure_size,
+        pending_activities=settings.limit_pending_activities_count,
+        signals=settings.limit_signals_count,
+        buffered_events=settings.limit_buffered_events_count,
+        buffered_events_size=settings.limit_buffered_events_size,
+        search_attributes=settings.limit_search_attributes_count,
+        search_attribute_size=settings.limit_search_attribute_size,
+        search_attributes_size=settings.limit_search_attributes_size,
+        links=settings.limit_links_count,
+        link_size=settings.limit_link_size,
+        suggest_continue_as_new_count=settings.suggest_continue_as_new_count,
+        suggest_continue_as_new_size=settings.suggest_continue_as_new_size,
+        default_workflow_task_timeout=settings.default_workflow_task_timeout * SECOND,
+        maximum_workflow_task_timeout=settings.maximum_workflow_task_timeout * SECOND,
+        workflow_task_heartbeat_timeout=settings.workflow_task_heartbeat_timeout * SECOND,
+    )
+
+
+def uuid7(now_ns: int, random_bytes: bytes) -> str:
+    """A version 7 UUID (RFC 9562): milliseconds since the epoch, then 74 random bits of ten random bytes."""
+    milliseconds = (now_ns // 1_000_000) & ((1 << 48) - 1)
+    tail = int.from_bytes(random_bytes[:10], "big")
+    value = milliseconds << 80 | 0x7 << 76 | ((tail >> 62) & 0xFFF) << 64 | 0b10 << 62 | (tail & ((1 << 62) - 1))
+    return str(UUID(int=value))

@@ -1,0 +1,220 @@
+"""What the unit of work asks of a database, and what it promises to those who hand tasks to workers."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from orchestrator.core.run import Run
+    from orchestrator.store.transition import Unit
+
+
+class WorkflowKey(NamedTuple):
+    """Names a workflow: all runs of one id live on one shard."""
+
+    shard_id: int
+    namespace_id: str
+    workflow_id: str
+
+
+class RunKey(NamedTuple):
+    """Names a run."""
+
+    shard_id: int
+    run_id: str
+
+
+class Stored(NamedTuple):
+    """A locked run; the blob is left out when the caller knows this version."""
+
+    version: int
+    blob: bytes | None
+
+
+class Node(NamedTuple):
+    """One batch of events: a serialized History."""
+
+    first_event_id: int
+    last_event_id: int
+    events: bytes
+
+
+class Task(NamedTuple):
+    """A scheduled task no worker has started."""
+
+    shard_id: int
+    namespace_id: str
+    task_queue: str
+    kind: int
+    priority: int
+    created_time: int
+    workflow_id: str
+    run_id: str
+    scheduled_event_id: int
+    stamp: int
+
+
+class Wake(NamedTuple):
+    """When a run wants to be woken, nanoseconds since the epoch."""
+
+    shard_id: int
+    run_id: str
+    namespace_id: str
+    workflow_id: str
+    fire_time: int
+
+
+class Record(NamedTuple):
+    """What lists and counts know of a run."""
+
+    shard_id: int
+    run_id: str
+    namespace_id: str
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    status: int
+    start_time: int
+    execution_time: int
+    close_time: int
+    execution_duration: int | None
+    history_length: int | None
+    history_size_bytes: int | None
+    state_transition_count: int | None
+    parent_workflow_id: str
+    parent_run_id: str
+    root_workflow_id: str
+    root_run_id: str
+    memo: bytes
+    payloads: bytes
+    search_attributes: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """All that one commit writes.
+
+    Attributes:
+        current: (workflow, run id) of workflow ids used for the first time.
+        moved: (workflow, run id) of workflow ids with a newer run.
+        created: (run, workflow, blob) of new runs, at version 1.
+        updated: (run, new version, blob); the stored version is one less.
+        nodes: (run, node) of new events.
+        tasks: born, by (run, kind, scheduled event id).
+        buried: (run, kind, scheduled event id) of tasks that are over.
+        wakes: to be set.
+        slept: runs whose wake-up is over.
+        new_records: of new runs.
+        records: of runs that lists show already.
+    """
+
+    current: list[tuple[WorkflowKey, str]] = field(default_factory=list)
+    moved: list[tuple[WorkflowKey, str]] = field(default_factory=list)
+    created: list[tuple[RunKey, WorkflowKey, bytes]] = field(default_factory=list)
+    updated: list[tuple[RunKey, int, bytes]] = field(default_factory=list)
+    nodes: list[tuple[RunKey, Node]] = field(default_factory=list)
+    tasks: dict[tuple[RunKey, int, int], Task] = field(default_factory=dict)
+    buried: list[tuple[RunKey, int, int]] = field(default_factory=list)
+    wakes: list[Wake] = field(default_factory=list)
+    slept: list[RunKey] = field(default_factory=list)
+    new_records: list[Record] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.updated)
+
+
+class VersionConflict(Exception):
+    """A row changed under a lock that should have held it; the transition must be computed again."""
+
+
+class Session(Protocol):
+    """One open transaction."""
+
+    def lock_current(self, keys: Iterable[WorkflowKey]) -> dict[WorkflowKey, str]:
+        """Locks the current-run rows that exist, in key order, and returns their run ids."""
+        ...
+
+    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+        """Locks runs, in key order. The value of a key is the version the caller has, 0 for none."""
+        ...
+
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+        """The nodes that hold any event from `first` to `last`, oldest first, at most `limit` (0: all)."""
+        ...
+
+    def write(self, changes: Changes) -> None:
+        """Writes everything; raises VersionConflict, and database errors as they come."""
+        ...
+
+
+class Store(Protocol):
+    """A database."""
+
+    shard_count: int
+    retryable: tuple[type[Exception], ...]
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """Opens a transaction of its own and commits it at the end of the block."""
+        ...
+
+    def joined(self) -> Session:
+        """A session inside the transaction that the calling thread has open."""
+        ...
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Runs a callback once the calling thread's open transaction has committed."""
+        ...
+
+    def was_applied(self, changes: Changes) -> bool | None:
+        """Whether a commit of unknown outcome took place, found by reading; None when that cannot be known."""
+        ...
+
+    def reconnect(self) -> None:
+        """Drops the calling thread's connection; the next use opens another."""
+        ...
+
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+        """As Session.read_nodes, without a transaction."""
+        ...
+
+    def read_nodes_backwards(self, key: RunKey, last: int, limit: int) -> list[Node]:
+        """The nodes that begin at or before `last`, newest first, at most `limit`."""
+        ...
+
+    def due(self, until: int, limit: int) -> list[Wake]:
+        """Wake-ups due by a time, earliest first."""
+        ...
+
+    def next_wake(self) -> int:
+        """The earliest wake-up, nanoseconds since the epoch; 0 without one."""
+        ...
+
+    def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
+        """Stored tasks of a queue, most urgent first, then oldest first."""
+        ...
+
+    def close(self) -> None:
+        """Closes the calling thread's connection."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """Hands tasks to workers that wait."""
+
+    def assign(self, unit: "Unit", run: "Run") -> None:
+        """Starts tasks of `run.dispatches` for workers that wait in this process, within the transition."""
+        ...
+
+    def offer(self, tasks: list[Task]) -> None:
+        """Tells of stored tasks, after their commit."""
+        ...
+
+
+class Observer(Protocol):
+    """Learns what was committed."""
+
+    def committed(self, run_ids: list[str], earliest_wake: int) -> None:
+        """Runs that changed, and the earliest wake-up that was set (0: none)."""
+        ...

@@ -1,0 +1,59 @@
+"""What lists show of a run, made from its state."""
+
+import json
+from collections.abc import Mapping
+
+from temporalio.api.common.v1 import Memo, Payload, SearchAttributes
+
+from orchestrator.core import search_attributes
+from orchestrator.core.state import ExecutionState
+from orchestrator.store.ports import Record
+
+OPEN = 2**63 - 1
+"""The close time of an open run."""
+
+
+def record_of(shard_id: int, state: ExecutionState, types: Mapping[str, int]) -> Record:
+    """The visibility record of a run as it is now; `types` are the custom search attributes of its namespace."""
+    closed = not state.running
+    return Record(
+        shard_id=shard_id,
+        run_id=state.run_id,
+        namespace_id=state.namespace_id,
+        workflow_id=state.workflow_id,
+        workflow_type=state.workflow_type,
+        task_queue=state.task_queue,
+        status=state.status,
+        start_time=state.start_time,
+        execution_time=state.execution_time,
+        close_time=state.close_time if closed else OPEN,
+        execution_duration=state.close_time - state.execution_time if closed else None,
+        history_length=state.next_event_id - 1 if closed else None,
+        history_size_bytes=state.history_size if closed else None,
+        state_transition_count=state.transitions if closed else None,
+        parent_workflow_id="",
+        parent_run_id="",
+        root_workflow_id=state.workflow_id,
+        root_run_id=state.run_id,
+        memo=_memo(state.memo),
+        payloads=_payloads(state.search_attributes),
+        search_attributes=_values(state.search_attributes, types),
+    )
+
+
+def _memo(fields: dict[str, bytes]) -> bytes:
+    if not fields:
+        return b""
+    return Memo(fields=_parsed(fields)).SerializeToString()
+
+
+def _payloads(fields: dict[str, bytes]) -> bytes:
+    return SearchAttributes(indexed_fields=_parsed(fields)).SerializeToString() if fields else b""
+
+
+def _values(fields: dict[str, bytes], types: Mapping[str, int]) -> str:
+    return json.dumps(search_attributes.decode(_parsed(fields), types)) if fields else "{}"
+
+
+def _parsed(fields: dict[str, bytes]) -> dict[str, Payload]:
+    return {key: Payload.FromString(value) for key, value in fields.items()}

@@ -1,0 +1,318 @@
+"""The portable store: plain SQL that SQLite, PostgreSQL and MySQL share, over Django's connections and models.
+
+Tables and columns are named by the models, so that migrations stay the one owner of the schema.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    transaction,
+)
+from django.db.models import Model
+
+from orchestrator.models import (
+    CurrentExecution,
+    DispatchTask,
+    Execution,
+    HistoryNode,
+    TimerTask,
+    VisibilityRecord,
+)
+from orchestrator.store.ports import (
+    Changes,
+    Node,
+    Record,
+    RunKey,
+    Session,
+    Stored,
+    Task,
+    VersionConflict,
+    Wake,
+    WorkflowKey,
+)
+
+RECORD_COLUMNS = Record._fields
+_RECORD_KEY = ("shard_id", "run_id")
+_RECORD_FIXED = {"shard_id", "run_id", "namespace_id", "workflow_id", "workflow_type", "start_time"}
+
+
+class Statements:
+    """The statements, in the dialect of one connection."""
+
+    def __init__(self, connection: Any) -> None:
+        quote = connection.ops.quote_name
+
+        def table(model: type[Model]) -> str:
+            return quote(model._meta.db_table)
+
+        def insert(model: type[Model], columns: Sequence[str]) -> str:
+            return (
+                f"INSERT INTO {table(model)} ({', '.join(map(quote, columns))}) "
+                f"VALUES ({', '.join(['%s'] * len(columns))})"
+            )
+
+        self.lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+        self.current = table(CurrentExecution)
+        self.execution = table(Execution)
+        self.history = table(HistoryNode)
+        self.dispatch = table(DispatchTask)
+        self.timer = table(TimerTask)
+        self.insert_current = insert(CurrentExecution, ("shard_id", "namespace_id", "workflow_id", "run_id"))
+        self.move_current = (
+            f"UPDATE {self.current} SET run_id = %s WHERE shard_id = %s AND namespace_id = %s AND workflow_id = %s"
+        )
+        self.insert_execution = insert(
+            Execution, ("shard_id", "run_id", "namespace_id", "workflow_id", "version", "state")
+        )
+        self.update_execution = (
+            f"UPDATE {self.execution} SET version = %s, state = %s WHERE shard_id = %s AND run_id = %s AND version = %s"
+        )
+        self.insert_node = insert(
+            HistoryNode, ("shard_id", "branch_id", "first_event_id", "last_event_id", "events")
+        )
+        self.insert_task = insert(DispatchTask, Task._fields)
+        self.delete_task = (
+            f"DELETE FROM {self.dispatch} WHERE shard_id = %s AND run_id = %s AND kind = %s AND scheduled_event_id = %s"
+        )
+        self.delete_wake = f"DELETE FROM {self.timer} WHERE shard_id = %s AND run_id = %s"
+        self.insert_wake = insert(TimerTask, Wake._fields)
+        self.insert_record = insert(VisibilityRecord, RECORD_COLUMNS)
+        self.record_changes = [column for column in RECORD_COLUMNS if column not in _RECORD_FIXED]
+        assignments = ", ".join(f"{quote(column)} = %s" for column in self.record_changes)
+        self.update_record = f"UPDATE {table(VisibilityRecord)} SET {assignments} WHERE shard_id = %s AND run_id = %s"
+
+
+class SqlSession:
+    """One open transaction on a Django connection."""
+
+    def __init__(self, connection: Any, statements: Statements) -> None:
+        self._connection = connection
+        self._sql = statements
+        self._uuid = _plain_uuid if not connection.features.has_native_uuid_field else str
+
+    def lock_current(self, keys: Iterable[WorkflowKey]) -> dict[WorkflowKey, str]:
+        """See Session."""
+        found: dict[WorkflowKey, str] = {}
+        with self._connection.cursor() as cursor:
+            for key in keys:
+                cursor.execute(
+                    f"SELECT run_id FROM {self._sql.current} "
+                    f"WHERE shard_id = %s AND namespace_id = %s AND workflow_id = %s{self._sql.lock}",
+                    (key.shard_id, self._uuid(key.namespace_id), key.workflow_id),
+                )
+                row = cursor.fetchone()
+                if row is not None:
+                    found[key] = _dashed(row[0])
+        return found
+
+    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+        """See Session."""
+        found: dict[RunKey, Stored] = {}
+        with self._connection.cursor() as cursor:
+            for key, known in keys.items():
+                cursor.execute(
+                    f"SELECT version, CASE WHEN version = %s THEN NULL ELSE state END FROM {self._sql.execution} "
+                    f"WHERE shard_id = %s AND run_id = %s{self._sql.lock}",
+                    (known, key.shard_id, self._uuid(key.run_id)),
+                )
+                row = cursor.fetchone()
+                if row is not None:
+                    found[key] = Stored(row[0], row[1])
+        return found
+
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+        """See Session."""
+        return _read_nodes(self._connection, self._sql, key, self._uuid, first, last, limit)
+
+    def write(self, changes: Changes) -> None:
+        """See Session."""
+        sql, as_uuid = self._sql, self._uuid
+        with self._connection.cursor() as cursor:
+
+            def many(statement: str, rows: list[tuple[Any, ...]]) -> None:
+                if rows:
+                    cursor.executemany(statement, rows)
+
+            many(
+                sql.insert_current,
+                [(k.shard_id, as_uuid(k.namespace_id), k.workflow_id, as_uuid(run)) for k, run in changes.current],
+            )
+            many(
+                sql.move_current,
+                [(as_uuid(run), k.shard_id, as_uuid(k.namespace_id), k.workflow_id) for k, run in changes.moved],
+            )
+            many(
+                sql.insert_execution,
+                [
+                    (key.shard_id, as_uuid(key.run_id), as_uuid(k.namespace_id), k.workflow_id, 1, blob)
+                    for key, k, blob in changes.created
+                ],
+            )
+            for key, version, blob in changes.updated:
+                cursor.execute(
+                    sql.update_execution, (version, blob, key.shard_id, as_uuid(key.run_id), version - 1)
+                )
+                if cursor.rowcount != 1:
+                    raise VersionConflict(key)
+            many(sql.insert_node, [(key.shard_id, as_uuid(key.run_id), *node) for key, node in changes.nodes])
+            many(
+                sql.delete_task,
+                [(key.shard_id, as_uuid(key.run_id), kind, event) for key, kind, event in changes.buried],
+            )
+            many(
+                sql.insert_task,
+                [
+                    task._replace(namespace_id=as_uuid(task.namespace_id), run_id=as_uuid(task.run_id))
+                    for task in changes.tasks.values()
+                ],
+            )
+            gone = [*changes.slept, *(RunKey(wake.shard_id, wake.run_id) for wake in changes.wakes)]
+            many(sql.delete_wake, [(key.shard_id, as_uuid(key.run_id)) for key in gone])
+            many(
+                sql.insert_wake,
+                [
+                    wake._replace(run_id=as_uuid(wake.run_id), namespace_id=as_uuid(wake.namespace_id))
+                    for wake in changes.wakes
+                ],
+            )
+            many(
+                sql.insert_record,
+                [
+                    record._replace(run_id=as_uuid(record.run_id), namespace_id=as_uuid(record.namespace_id))
+                    for record in changes.new_records
+                ],
+            )
+            many(
+                sql.update_record,
+                [
+                    (*(getattr(record, column) for column in sql.record_changes), record.shard_id, as_uuid(record.run_id))
+                    for record in changes.records
+                ],
+            )
+
+
+class SqlStore:
+    """A database behind a Django alias."""
+
+    retryable: tuple[type[Exception], ...] = (OperationalError, InterfaceError, IntegrityError)
+    session_class: Callable[[Any, Statements], Session] = SqlSession
+
+    def __init__(self, alias: str, shard_count: int) -> None:
+        self.alias = alias
+        self.shard_count = shard_count
+        self._statements: Statements | None = None
+
+    @property
+    def connection(self) -> Any:
+        """The calling thread's connection."""
+        return connections[self.alias]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """See Store."""
+        with transaction.atomic(using=self.alias):
+            yield self.joined()
+
+    def joined(self) -> Session:
+        """See Store."""
+        connection = self.connection
+        if self._statements is None:
+            self._statements = Statements(connection)
+        return self.session_class(connection, self._statements)
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """See Store."""
+        transaction.on_commit(callback, using=self.alias)
+
+    def reconnect(self) -> None:
+        """See Store."""
+        self.connection.close()
+
+    def close(self) -> None:
+        """See Store."""
+        self.connection.close()
+
+    def was_applied(self, changes: Changes) -> bool | None:
+        """See Store. One row that only this commit can have written decides for all of it."""
+        with self.transaction() as session:
+            if changes.nodes:
+                key, node = changes.nodes[0]
+                stored = session.read_nodes(key, node.first_event_id, node.last_event_id)
+                return node in stored
+            if changes.updated:
+                key, version, blob = changes.updated[0]
+                row = session.lock_runs({key: 0}).get(key)
+                if row is None or row.version < version:
+                    return False
+                return True if row.version == version and bytes(row.blob or b"") == blob else None
+        return None
+
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+        """See Store."""
+        return self.joined().read_nodes(key, first, last, limit)
+
+    def read_nodes_backwards(self, key: RunKey, last: int, limit: int) -> list[Node]:
+        """See Store."""
+        rows = (
+            HistoryNode.objects.using(self.alias)
+            .filter(shard_id=key.shard_id, branch_id=key.run_id, first_event_id__lte=last)
+            .order_by("-first_event_id")
+            .values_list("first_event_id", "last_event_id", "events")[:limit]
+        )
+        return [Node(first, end, bytes(events)) for first, end, events in rows]
+
+    def due(self, until: int, limit: int) -> list[Wake]:
+        """See Store."""
+        rows = (
+            TimerTask.objects.using(self.alias)
+            .filter(fire_time__lte=until)
+            .order_by("fire_time")
+            .values_list(*Wake._fields)[:limit]
+        )
+        return [Wake(shard, str(run), str(namespace), *rest) for shard, run, namespace, *rest in rows]
+
+    def next_wake(self) -> int:
+        """See Store."""
+        row = TimerTask.objects.using(self.alias).order_by("fire_time").values_list("fire_time", flat=True).first()
+        return row or 0
+
+    def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
+        """See Store."""
+        rows = (
+            DispatchTask.objects.using(self.alias)
+            .filter(namespace_id=namespace_id, task_queue=task_queue, kind=kind)
+            .order_by("priority", "id")
+            .values_list(*Task._fields)[:limit]
+        )
+        return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
+
+
+def _read_nodes(
+    connection: Any, sql: Statements, key: RunKey, as_uuid: Callable[[str], str], first: int, last: int, limit: int
+) -> list[Node]:
+    statement = (
+        f"SELECT first_event_id, last_event_id, events FROM {sql.history} WHERE shard_id = %s AND branch_id = %s "
+        "AND last_event_id >= %s AND first_event_id <= %s ORDER BY first_event_id"
+    )
+    if limit:
+        statement += f" LIMIT {int(limit)}"
+    with connection.cursor() as cursor:
+        cursor.execute(statement, (key.shard_id, as_uuid(key.run_id), first, last))
+        return [Node(row[0], row[1], bytes(row[2])) for row in cursor.fetchall()]
+
+
+def _plain_uuid(value: str) -> str:
+    """A UUID as Django stores it where the database has no type for it."""
+    return value.replace("-", "")
+
+
+def _dashed(value: Any) -> str:
+    """A UUID of a row in its usual form."""
+    return str(value) if isinstance(value, uuid.UUID) else str(uuid.UUID(value))

@@ -1,0 +1,272 @@
+"""Applies operations to locked runs in memory, and collects what one commit must write.
+
+An operation is a function of a Unit: it asks for its run, lets the core change it, and returns what its caller gets.
+One that raises leaves no trace.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.core import enforcement, state as states
+from orchestrator.core.limits import Limits
+from orchestrator.core.deadlines import next_deadline
+from orchestrator.core.run import Run
+from orchestrator.core.state import ExecutionState
+from orchestrator.errors import WorkflowNotFound
+from orchestrator.store.ports import (
+    Changes,
+    Dispatcher,
+    Node,
+    RunKey,
+    Session,
+    Stored,
+    Task,
+    Wake,
+    WorkflowKey,
+)
+from orchestrator.store.records import record_of
+
+NODES_KEPT = 256 * 1024
+"""Bytes of history kept with a cached state; a longer history is read from the database."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A run as this process knows it.
+
+    Attributes:
+        state: its mutable state.
+        version: the stored version it belongs to; 0 for a run no commit has stored.
+        blob: of the state; None after a change that is not encoded yet.
+        nodes: its whole history, or None when it is not at hand.
+        size: bytes of nodes.
+        stored_wake: the wake-up the database holds.
+    """
+
+    key: RunKey
+    state: ExecutionState
+    version: int
+    blob: bytes | None
+    nodes: list[Node] | None = None
+    size: int = 0
+    stored_wake: int = 0
+
+    def snapshot(self) -> bytes:
+        """The blob of the state as it is now."""
+        if self.blob is None:
+            self.blob = states.encode(self.state)
+        return self.blob
+
+    def append(self, nodes: list[Node]) -> None:
+        """Adds new history, unless the history is not at hand or gets too long."""
+        if self.nodes is None:
+            return
+        self.size += sum(len(node.events) for node in nodes)
+        if self.size > NODES_KEPT:
+            self.nodes = None
+        else:
+            self.nodes.extend(nodes)
+
+
+@dataclass(slots=True)
+class Batch:
+    """The operations of one commit, over one set of locked rows."""
+
+    session: Session
+    limits: Limits
+    dispatcher: Dispatcher | None
+    types: Callable[[str], Mapping[str, int]]
+    current: dict[WorkflowKey, str]
+    runs: dict[RunKey, Loaded]
+    stored: set[WorkflowKey] = field(default_factory=set)
+    dirty: dict[RunKey, Loaded] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
+    done: list[Callable[[], None]] = field(default_factory=list)
+    undone: list[Callable[[], None]] = field(default_factory=list)
+
+    def apply(self, key: WorkflowKey, run_id: str, operation: "Operation", now: int) -> Any:
+        """Runs one operation; what it raises is raised, and leaves no trace."""
+        unit = Unit(self, key, run_id, now)
+        try:
+            result = operation(unit)
+            unit.finish()
+        except BaseException:
+            unit.roll_back()
+            raise
+        return result
+
+    def seal(self) -> Changes:
+        """What the commit writes: the operations' changes and the states of all changed runs."""
+        for key, loaded in self.dirty.items():
+            blob = loaded.snapshot()
+            if loaded.version == 0:
+                state = loaded.state
+                workflow = WorkflowKey(key.shard_id, state.namespace_id, state.workflow_id)
+                self.changes.created.append((key, workflow, blob))
+            else:
+                self.changes.updated.append((key, loaded.version + 1, blob))
+            state = loaded.state
+            if state.wake_time == loaded.stored_wake:
+                continue
+            if state.wake_time:
+                wake = Wake(key.shard_id, key.run_id, state.namespace_id, state.workflow_id, state.wake_time)
+                self.changes.wakes.append(wake)
+            else:
+                self.changes.slept.append(key)
+        return self.changes
+
+    def commit_succeeded(self) -> None:
+        """The states in memory are now the stored ones."""
+        for loaded in self.dirty.values():
+            loaded.version += 1
+            loaded.stored_wake = loaded.state.wake_time
+
+
+Operation = Callable[["Unit"], Any]
+
+
+class Unit:
+    """What one operation sees and does. Changes count only when the operation returns."""
+
+    __slots__ = ("_batch", "_begun", "_created", "_done", "_runs", "_undone", "key", "now", "run_id")
+
+    def __init__(self, batch: Batch, key: WorkflowKey, run_id: str, now: int) -> None:
+        self._batch = batch
+        self._runs: list[tuple[Loaded, Run]] = []
+        self._created: list[tuple[Loaded, Run]] = []
+        self._begun: str = ""
+        self._done: list[Callable[[], None]] = []
+        self._undone: list[Callable[[], None]] = []
+        self.key = key
+        self.run_id = run_id
+        self.now = now
+
+    @property
+    def limits(self) -> Limits:
+        """The numbers in force."""
+        return self._batch.limits
+
+    def run(self) -> Run:
+        """The run the operation names, the current one when it names none; raises WorkflowNotFound."""
+        run_id = self.run_id or self._batch.current.get(self.key, "")
+        loaded = self._batch.runs.get(RunKey(self.key.shard_id, run_id))
+        if loaded is None or loaded.state.workflow_id != self.key.workflow_id:
+            raise WorkflowNotFound(self.key.workflow_id, self.run_id)
+        return self._open(loaded)
+
+    def current_run(self) -> Run | None:
+        """The latest run of the workflow id, whichever run the operation names."""
+        run_id = self._batch.current.get(self.key)
+        if run_id is None:
+            return None
+        return self._open(self._batch.runs[RunKey(self.key.shard_id, run_id)])
+
+    def begin(self, run: Run) -> None:
+        """Makes a new run, which becomes the current one."""
+        key = RunKey(self.key.shard_id, run.state.run_id)
+        loaded = Loaded(key, run.state, 0, None, nodes=[])
+        self._created.append((loaded, run))
+        self._begun = run.state.run_id
+
+    def nodes(self, run: Run, first: int, last: int) -> list[Node]:
+        """The stored history nodes of a run that hold any event from `first` to `last`; not those of this transition."""
+        loaded = self._loaded(run)
+        if loaded.nodes is not None:
+            return [node for node in loaded.nodes if node.last_event_id >= first and node.first_event_id <= last]
+        return self._batch.session.read_nodes(loaded.key, first, last)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Calls back, on the committing thread, once the commit has succeeded."""
+        self._done.append(callback)
+
+    def after_rollback(self, callback: Callable[[], None]) -> None:
+        """Calls back when the operation or its commit fails."""
+        self._undone.append(callback)
+
+    def finish(self) -> None:
+        """Completes every changed run and hands the changes to the commit."""
+        batch = self._batch
+        for loaded, run in (*self._runs, *self._created):
+            if run.changed:
+                self._complete(loaded, run)
+        for loaded, _ in self._created:
+            batch.runs[loaded.key] = loaded
+        if self._begun:
+            rows = batch.changes.moved if self.key in batch.stored else batch.changes.current
+            rows.append((self.key, self._begun))
+            batch.stored.add(self.key)
+            batch.current[self.key] = self._begun
+        batch.done.extend(self._done)
+        batch.undone.extend(self._undone)
+
+    def roll_back(self) -> None:
+        """Restores every run the operation touched."""
+        for loaded, _ in self._runs:
+            assert loaded.blob is not None
+            loaded.state = states.decode(loaded.blob)
+        for callback in self._undone:
+            callback()
+
+    def _complete(self, loaded: Loaded, run: Run) -> None:
+        batch, state, key = self._batch, run.state, loaded.key
+        enforcement.enforce_limits(run)
+        if run.dispatches and batch.dispatcher is not None:
+            batch.dispatcher.assign(self, run)
+        nodes = [Node(*node) for node in run.finish()]
+        changes = batch.changes
+        changes.nodes.extend((key, node) for node in nodes)
+        for kind, event_id in run.buried:
+            if changes.tasks.pop((key, kind, event_id), None) is None:
+                changes.buried.append((key, kind, event_id))
+        for each in run.dispatches:
+            changes.tasks[key, each.kind, each.scheduled_event_id] = Task(
+                key.shard_id,
+                state.namespace_id,
+                each.task_queue,
+                each.kind,
+                each.priority,
+                self.now,
+                state.workflow_id,
+                key.run_id,
+                each.scheduled_event_id,
+                each.stamp,
+            )
+        _set_wake(run)
+        if run.visible:
+            record = record_of(key.shard_id, state, batch.types(state.namespace_id))
+            (changes.new_records if loaded.version == 0 and key not in batch.dirty else changes.records).append(record)
+        loaded.blob = None
+        loaded.append(nodes)
+        batch.dirty[key] = loaded
+
+    def _open(self, loaded: Loaded) -> Run:
+        for known, run in self._runs:
+            if known is loaded:
+                return run
+        loaded.snapshot()
+        run = Run(loaded.state, self.now, self._batch.limits)
+        self._runs.append((loaded, run))
+        return run
+
+    def _loaded(self, run: Run) -> Loaded:
+        return next(loaded for loaded, known in (*self._runs, *self._created) if known is run)
+
+
+def _set_wake(run: Run) -> None:
+    """Moves the run's wake-up only when it must be earlier than the stored one, or when that one was used up."""
+    state = run.state
+    if not state.running:
+        state.wake_time = 0
+    elif run.woken:
+        state.wake_time = next_deadline(state)
+    elif run.earliest_deadline and (not state.wake_time or run.earliest_deadline < state.wake_time):
+        state.wake_time = run.earliest_deadline
+
+
+def load(stored: Stored, key: RunKey) -> Loaded:
+    """A run from its stored blob."""
+    assert stored.blob is not None
+    blob = bytes(stored.blob)
+    state = states.decode(blob)
+    return Loaded(key, state, stored.version, blob, stored_wake=state.wake_time)

@@ -1,0 +1,391 @@
+"""Group commit: operations that arrive together share one transaction (DESIGN 4.1).
+
+Lanes are threads with a connection each; a workflow always goes to the lane of its shard. A lane takes whatever queued
+while it was committing, locks the rows of all of it, applies the operations in memory in their order, writes once and
+commits. Nothing waits for a batch to fill. An operation that fails, fails alone. When the commit itself fails, the
+operations are repeated one by one, from the database.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.core.limits import Limits
+from orchestrator.errors import Internal, ServiceError, Unavailable
+from orchestrator.store.ports import Changes, Dispatcher, Observer, RunKey, Session, Store, VersionConflict, WorkflowKey
+from orchestrator.store.transition import Batch, Loaded, Operation, load
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 6
+FIRST_PAUSE = 0.02
+"""Seconds before an operation is repeated after its commit failed; doubled each time, with jitter."""
+
+
+class UnknownOutcome(Exception):
+    """A commit raised, and the database does not say whether it took place; repeating could apply it twice."""
+
+
+@dataclass(slots=True)
+class Request:
+    """An operation on its way through a lane."""
+
+    key: WorkflowKey
+    run_id: str
+    operation: Operation
+    resolve: Callable[[Any, BaseException | None], None]
+    needs_current: bool
+    result: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the lanes did since the start: for benchmarks, tests and metrics."""
+
+    transactions: int = 0
+    operations: int = 0
+    retried: int = 0
+
+
+class Cache:
+    """The states of runs a lane has seen lately; only its lane touches it."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._runs: OrderedDict[RunKey, Loaded] = OrderedDict()
+
+    def get(self, key: RunKey) -> Loaded | None:
+        """The run as last seen; its version must be compared with the stored one."""
+        return self._runs.get(key)
+
+    def keep(self, runs: Iterable[Loaded]) -> None:
+        """Remembers runs, and forgets the ones not used for longest."""
+        for run in runs:
+            if run.state.running:
+                self._runs[run.key] = run
+                self._runs.move_to_end(run.key)
+            else:
+                self._runs.pop(run.key, None)
+        while len(self._runs) > self._size:
+            self._runs.popitem(last=False)
+
+    def drop(self, keys: Iterable[RunKey]) -> None:
+        """Forgets runs."""
+        for key in keys:
+            self._runs.pop(key, None)
+
+
+def gather(
+    owner: "UnitOfWork", session: Session, requests: list[Request], dispatcher: Dispatcher | None, cache: Cache | None
+) -> Batch:
+    """Locks and loads every run the requests name."""
+    current = session.lock_current(sorted({each.key for each in requests if each.needs_current}))
+    wanted = {RunKey(key.shard_id, run_id) for key, run_id in current.items()}
+    wanted.update(RunKey(each.key.shard_id, each.run_id) for each in requests if each.run_id)
+    known: dict[RunKey, Loaded] = {}
+    if cache is not None:
+        known = {key: found for key in wanted if (found := cache.get(key)) is not None}
+    stored = session.lock_runs({key: known[key].version if key in known else 0 for key in sorted(wanted)})
+    runs: dict[RunKey, Loaded] = {}
+    for key, row in stored.items():
+        if row.blob is None:
+            runs[key] = known[key]
+        else:
+            runs[key] = load(row, key)
+    return Batch(session, owner.limits, dispatcher, owner.types, current, runs, stored=set(current))
+
+
+def apply_all(batch: Batch, requests: list[Request], now: Callable[[], int]) -> None:
+    """Applies requests in order; each gets its result or its error."""
+    for request in requests:
+        try:
+            request.result = batch.apply(request.key, request.run_id, request.operation, now())
+            request.error = None
+        except ServiceError as error:
+            request.error = error
+        except Exception:
+            logger.exception("an operation on %s failed", request.key.workflow_id)
+            request.error = Internal("something went wrong, please retry")
+
+
+class Lane(threading.Thread):
+    """One committing thread."""
+
+    def __init__(self, name: str, owner: "UnitOfWork", cache_size: int) -> None:
+        super().__init__(name=name, daemon=True)
+        self._owner = owner
+        self._cache = Cache(cache_size)
+        self._queue: deque[Request] = deque()
+        self._ready = threading.Condition()
+        self._stopping = False
+
+    def put(self, request: Request) -> None:
+        """Queues a request; raises Unavailable once the lane is stopping."""
+        with self._ready:
+            if self._stopping:
+                raise Unavailable("the server is shutting down")
+            self._queue.append(request)
+            if len(self._queue) == 1:
+                self._ready.notify()
+
+    def stop(self) -> None:
+        """Lets the thread end once its queue is empty."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify()
+
+    def run(self) -> None:
+        """Commits batch after batch until stopped."""
+        try:
+            while requests := self._take():
+                self._commit(requests)
+                self._owner.deliver(requests)
+        finally:
+            self._owner.store.close()
+
+    def _take(self) -> list[Request]:
+        with self._ready:
+            while not self._queue and not self._stopping:
+                self._ready.wait()
+            return [self._queue.popleft() for _ in range(min(len(self._queue), self._owner.batch_limit))]
+
+    def _commit(self, requests: list[Request]) -> None:
+        """Commits requests together, or one by one when that fails."""
+        try:
+            self._try(requests)
+            return
+        except UnknownOutcome:
+            logger.error("a commit of %d operations has an unknown outcome", len(requests))
+            for request in requests:
+                request.error = Unavailable("the outcome of the call is unknown, the database does not answer")
+            return
+        except (*self._owner.store.retryable, VersionConflict) as error:
+            logger.warning("a commit of %d operations failed and is repeated: %s", len(requests), error)
+        except Exception as error:
+            logger.exception("a commit of %d operations failed", len(requests))
+            if len(requests) == 1:
+                requests[0].error = Internal("something went wrong, please retry")
+                del error
+                return
+        if len(requests) > 1:
+            for request in requests:
+                self._commit([request])
+            return
+        self._repeat(requests)
+
+    def _repeat(self, requests: list[Request]) -> None:
+        """Repeats one failed operation with growing pauses; a database that stays away makes it Unavailable."""
+        pause = FIRST_PAUSE
+        for _ in range(ATTEMPTS - 1):
+            time.sleep(pause * (0.5 + random.random()))
+            pause *= 2
+            self._owner.counters.retried += 1
+            try:
+                self._try(requests)
+                return
+            except UnknownOutcome:
+                requests[0].error = Unavailable("the outcome of the call is unknown, the database does not answer")
+                return
+            except (*self._owner.store.retryable, VersionConflict) as error:
+                last: Exception = error
+            except Exception:
+                logger.exception("an operation failed while it was repeated")
+                requests[0].error = Internal("something went wrong, please retry")
+                return
+        logger.error("an operation was given up: %s", last)
+        requests[0].error = Unavailable("the database does not answer")
+
+    def _try(self, requests: list[Request]) -> None:
+        """One transaction. Raises what the database raises, after undoing all that is in memory."""
+        owner = self._owner
+        batch: Batch | None = None
+        changes = Changes()
+        committing = False
+        try:
+            with owner.store.transaction() as session:
+                batch = gather(owner, session, requests, owner.dispatcher, self._cache)
+                apply_all(batch, requests, owner.now)
+                changes = batch.seal()
+                if changes:
+                    session.write(changes)
+                committing = True
+        except BaseException as error:
+            applied = committing and bool(changes) and self._settle(error, changes)
+            if applied is not True:
+                self._abandon(batch)
+                if isinstance(error, owner.store.retryable):
+                    owner.store.reconnect()
+                if applied is None:
+                    raise UnknownOutcome from error
+                raise
+        assert batch is not None
+        owner.counters.transactions += 1
+        owner.counters.operations += len(requests)
+        batch.commit_succeeded()
+        self._cache.keep(batch.runs.values())
+        owner.after_commit(batch)
+
+    def _settle(self, error: BaseException, changes: Changes) -> bool | None:
+        """Finds out whether a commit that raised took place; None when nobody can tell."""
+        store = self._owner.store
+        if not isinstance(error, store.retryable):
+            return False
+        for attempt in range(ATTEMPTS):
+            store.reconnect()
+            try:
+                applied = store.was_applied(changes)
+            except store.retryable:
+                time.sleep(FIRST_PAUSE * 2**attempt)
+                continue
+            logger.warning("a commit raised %r; it was applied: %s", error, applied)
+            return applied
+        return None
+
+    def _abandon(self, batch: Batch | None) -> None:
+        if batch is None:
+            return
+        self._cache.drop(batch.runs)
+        for callback in batch.undone:
+            callback()
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """The two ways in: `execute` through the lanes, `execute_joined` inside the caller's own transaction.
+
+    Attributes:
+        store: the database.
+        limits: passed to the core.
+        clock: nanoseconds since the epoch.
+        types: the custom search attributes of a namespace, by its id.
+        lanes: how many threads commit.
+        batch_limit: operations in one commit, at most.
+        cache_size: states kept, at most.
+        dispatcher: hands tasks to workers.
+        observer: learns what was committed.
+    """
+
+    store: Store
+    limits: Limits
+    clock: Callable[[], int]
+    types: Callable[[str], Mapping[str, int]]
+    lanes: int = 1
+    batch_limit: int = 256
+    cache_size: int = 10_000
+    dispatcher: Dispatcher | None = None
+    observer: Observer | None = None
+    counters: Counters = field(default_factory=Counters)
+    _threads: list[Lane] = field(default_factory=list)
+    _loop: asyncio.AbstractEventLoop | None = None
+    _last_now: int = 0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Starts the lanes; results are delivered on this loop."""
+        self._loop = loop
+        self._threads = [Lane(f"hugo-lane-{i}", self, self.cache_size // self.lanes) for i in range(self.lanes)]
+        for lane in self._threads:
+            lane.start()
+
+    def stop(self) -> None:
+        """Commits what is queued and ends the lanes; blocks until they have ended."""
+        for lane in self._threads:
+            lane.stop()
+        for lane in self._threads:
+            lane.join()
+
+    def now(self) -> int:
+        """The time of a transition: the clock's, but never earlier than the one before."""
+        self._last_now = max(self._last_now, self.clock())
+        return self._last_now
+
+    async def execute(
+        self, key: WorkflowKey, operation: Operation, run_id: str = "", *, needs_current: bool | None = None
+    ) -> Any:
+        """Applies an operation in the next commit of its lane and returns its result.
+
+        Args:
+            key: the workflow.
+            operation: see `transition`; called again when a commit fails.
+            run_id: the run it is about; empty for the current one.
+            needs_current: whether it looks at the current run too; by default when it names none.
+
+        Raises:
+            ServiceError: what the operation raised, or Unavailable when the database stays away.
+        """
+        assert self._loop is not None
+        future: asyncio.Future[Any] = self._loop.create_future()
+
+        def resolve(result: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self.submit(key, operation, resolve, run_id, needs_current=needs_current)
+        return await future
+
+    def submit(
+        self,
+        key: WorkflowKey,
+        operation: Operation,
+        resolve: Callable[[Any, BaseException | None], None],
+        run_id: str = "",
+        *,
+        needs_current: bool | None = None,
+    ) -> None:
+        """As `execute`, with a callback on the event loop that gets (result, error)."""
+        wants = not run_id if needs_current is None else needs_current
+        lane = self._threads[key.shard_id % self.lanes]
+        lane.put(Request(key, run_id, operation, resolve, wants))
+
+    def execute_joined(
+        self, key: WorkflowKey, operation: Operation, run_id: str = "", *, needs_current: bool | None = None
+    ) -> Any:
+        """Applies an operation inside the transaction the calling thread has open, to be committed or rolled back with it.
+
+        Tasks go to workers, and waiters are told, once the outermost transaction has committed.
+        """
+        wants = not run_id if needs_current is None else needs_current
+        request = Request(key, run_id, operation, lambda result, error: None, wants)
+        session = self.store.joined()
+        batch = gather(self, session, [request], None, None)
+        result = batch.apply(key, run_id, operation, self.now())
+        changes = batch.seal()
+        if changes:
+            session.write(changes)
+            batch.commit_succeeded()
+            self.store.on_commit(lambda: self.after_commit(batch))
+        return result
+
+    def deliver(self, requests: list[Request]) -> None:
+        """Resolves finished requests on the event loop."""
+        assert self._loop is not None
+
+        def resolve_all() -> None:
+            for request in requests:
+                request.resolve(request.result, request.error)
+
+        try:
+            self._loop.call_soon_threadsafe(resolve_all)
+        except RuntimeError:
+            logger.info("%d results came after the event loop had closed", len(requests))
+
+    def after_commit(self, batch: Batch) -> None:
+        """Hands over tasks, tells waiters, and runs what operations left to be done."""
+        for callback in batch.done:
+            callback()
+        changes = batch.changes
+        if changes.tasks and self.dispatcher is not None:
+            self.dispatcher.offer(list(changes.tasks.values()))
+        if self.observer is not None and batch.dirty:
+            earliest = min((wake.fire_time for wake in changes.wakes), default=0)
+            self.observer.committed([key.run_id for key in batch.dirty], earliest)
