@@ -55,7 +55,7 @@ def verify(name: str, wanted: list[Requirement], pins: dict[str, Requirement]) -
     """Walks from what is declared to all that it needs here; returns what does not fit, in sentences."""
     wrong = [f"{pin} is not pinned to one version" for pin in pins.values() if version_of(pin) is None]
     reached: set[tuple[str, str]] = set()
-    todo = [(requirement, "pyproject.toml") for requirement in wanted]
+    todo: list[tuple[Requirement, str]] = [(requirement, "pyproject.toml") for requirement in wanted]
     while todo:
         requirement, source = todo.pop()
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
@@ -73,11 +73,10 @@ def verify(name: str, wanted: list[Requirement], pins: dict[str, Requirement]) -
                 reached.add((key, extra))
                 todo += [(each, key) for each in requirements_of(key, extra)]
     names = {key for key, _ in reached}
-    for key, pin in pins.items():
-        if pin.marker is None or pin.marker.evaluate():
-            wrong += installation(key, pin)
-            if key not in names:
-                wrong.append(f"{pin} is pinned but nothing requires it")
+    for here in (each for each in pins.values() if each.marker is None or each.marker.evaluate()):
+        wrong += installation(here)
+        if canonicalize_name(here.name) not in names:
+            wrong.append(f"{here} is pinned but nothing requires it")
     return [f"requirements/{name}.txt: {text}" for text in wrong]
 
 
@@ -94,10 +93,10 @@ def requirements_of(key: str, extra: str) -> list[Requirement]:
     return [each for each in found if each.marker is None]
 
 
-def installation(key: str, pin: Requirement) -> list[str]:
+def installation(pin: Requirement) -> list[str]:
     """Whether this virtualenv has the pinned version."""
     try:
-        installed = metadata.version(key)
+        installed = metadata.version(pin.name)
     except metadata.PackageNotFoundError:
         return [f"{pin} is not installed"]
     return [] if pin.specifier.contains(installed, prereleases=True) else [f"{pin} is pinned, {installed} is installed"]
