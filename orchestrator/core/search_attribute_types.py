@@ -26,6 +26,8 @@ TYPE_NAMES: Mapping[int, str] = MappingProxyType(
 )
 """The types as payload metadata and error texts spell them."""
 
+TYPE_NUMBERS: Mapping[str, int] = MappingProxyType({name: kind for kind, name in TYPE_NAMES.items()})
+
 SYSTEM: Mapping[str, IndexedValueType.ValueType] = MappingProxyType(
     {
         "WorkflowId": KEYWORD,

@@ -73,15 +73,17 @@ def is_empty(payload: Payload) -> bool:
 
 
 def typed(fields: Mapping[str, Payload], custom: Mapping[str, int]) -> SearchAttributes:
-    """The attributes as clients get to see them: each with its type in the metadata, unless it came with one."""
+    """The attributes as the run keeps them: each with its registered type in the metadata, whatever the client wrote.
+
+    Clients read the type back, and `decode` relies on it.
+    """
     message = SearchAttributes()
     for name, payload in fields.items():
         target = message.indexed_fields[name]
         target.CopyFrom(payload)
-        if "type" not in payload.metadata:
-            kind = types.any_type(name, custom)
-            if kind is not None:
-                target.metadata["type"] = types.TYPE_NAMES[kind].encode()
+        kind = types.any_type(name, custom)
+        if kind is not None:
+            target.metadata["type"] = types.TYPE_NAMES[kind].encode()
     return message
 
 
@@ -94,21 +96,21 @@ def key(name: str, kind: int) -> str:
     return f"{name}:{types.TYPE_NAMES[kind]}"
 
 
-def decode(fields: Mapping[str, Payload], custom: Mapping[str, int]) -> dict[str, str | int | float]:
-    """The values as queries compare them, under their `key`; null values and attributes without a type are left out.
+def decode(attributes: SearchAttributes) -> dict[str, str | int | float]:
+    """The values of typed attributes as queries compare them, under their `key`; null values are left out.
 
     Int, Double and Keyword are themselves, a Bool is 0 or 1, a Datetime nanoseconds since the epoch (cut to 64 bits), a
     Text its words and a KeywordList its items, both as `search_attribute_text` joins them.
     """
     decoded: dict[str, str | int | float] = {}
-    for name, payload in fields.items():
-        kind = types.settable_type(name, custom) or types.SERVER_ONLY.get(name)
+    for name, payload in attributes.indexed_fields.items():
+        kind = types.TYPE_NUMBERS.get(payload.metadata.get("type", b"").decode(errors="replace"))
         if kind is None:
             continue
         try:
             value = _checked(name, payload, kind)
         except InvalidArgument:
-            continue  # It was valid once; the attribute has another type since.
+            continue  # Nothing can be asked of a value that was never checked.
         if value is not None:
             decoded[key(name, kind)] = value
     return decoded

@@ -28,16 +28,26 @@ class VisibilityRecord(models.Model):
     parent_run_id = models.CharField(max_length=36, blank=True)
     root_workflow_id = models.CharField(max_length=1000, blank=True)
     root_run_id = models.CharField(max_length=36, blank=True)
+    namespace_division = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text="The attribute TemporalNamespaceDivision: rows that have it are no workflows of a user.",
+    )
     memo = models.BinaryField(help_text="A serialized temporal.api.common.v1.Memo.")
     payloads = models.BinaryField(help_text="A serialized temporal.api.common.v1.SearchAttributes, as the client sent it.")
-    search_attributes = models.JSONField(default=dict, help_text="The decoded values, for queries.")
+    search_attributes = models.JSONField(default=dict, help_text="The values decoded for queries, under `Name:Type`.")
 
     class Meta:
         db_table = "visibility_record"
         indexes = [
-            models.Index(fields=["namespace_id", "-close_time", "-start_time", "run_id"], name="visibility_page"),
+            # The default order, with what nearly every count asks for behind it.
+            models.Index(
+                fields=["namespace_id", "namespace_division", "-close_time", "-start_time", "run_id", "status"],
+                name="visibility_page",
+            ),
             models.Index(fields=["namespace_id", "workflow_id"], name="visibility_workflow_id"),
-            models.Index(fields=["namespace_id", "workflow_type", "-close_time"], name="visibility_type"),
+            models.Index(fields=["namespace_id", "workflow_type", "-close_time", "-start_time"], name="visibility_type"),
         ]
         constraints = [models.UniqueConstraint(fields=["shard_id", "run_id"], name="visibility_unique")]
 
