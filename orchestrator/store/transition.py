@@ -171,7 +171,7 @@ class Unit:
 
     def nodes(self, run: Run, first: int, last: int) -> list[Node]:
         """The stored history nodes of a run that hold any event from `first` to `last`; not those of this transition."""
-        loaded = self._loaded(run)
+        loaded = self.loaded(run)
         if loaded.nodes is not None:
             return [node for node in loaded.nodes if node.last_event_id >= first and node.first_event_id <= last]
         return self._batch.session.read_nodes(loaded.key, first, last)
@@ -249,7 +249,8 @@ class Unit:
         self._runs.append((loaded, run))
         return run
 
-    def _loaded(self, run: Run) -> Loaded:
+    def loaded(self, run: Run) -> Loaded:
+        """What this process keeps of a run of this transition."""
         return next(loaded for loaded, known in (*self._runs, *self._created) if known is run)
 
 
