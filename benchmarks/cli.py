@@ -41,9 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 with server_under_test(args, database, directory) as ours, peer(args, directory) as other:
                     systems: list[System] = [ours, other] if other else [ours]
                     settle = args.settle if any(s.counters for s in systems) else 0.0
-                    comparisons = compare(systems, cases, Settings(args.warmup, settle, args.drivers), args.rounds)
-                results += [{"database": database, **c.as_json()} for c in comparisons]
-                complete &= all(m.finished == m.wanted for c in comparisons for r in c.rounds for m in r)
+                    settings = Settings(args.warmup, settle, args.drivers)
+                    for comparison in compare(systems, cases, settings, args.rounds):
+                        results.append({"database": database, **comparison.as_json()})
+                        complete &= all(m.finished == m.wanted for r in comparison.rounds for m in r)
     except (StartError, DriverError) as error:
         print(error, file=sys.stderr)
         return 2

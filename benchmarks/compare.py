@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,16 +37,14 @@ class Comparison:
         }
 
 
-def compare(systems: Sequence[System], cases: Sequence[Case], settings: Settings, rounds: int) -> list[Comparison]:
-    """Measure every case, printing each report as soon as it is complete."""
-    out = []
+def compare(systems: Sequence[System], cases: Sequence[Case], settings: Settings, rounds: int) -> Iterator[Comparison]:
+    """Measure case by case, printing each report as soon as it is complete."""
     for case in cases:
         measured: list[list[Measurement]] = []
         for i in range(rounds):
             measured.append([_measure(system, case, settings, i, rounds) for system in systems])
         print("\n" + case_report(measured) + "\n", flush=True)
-        out.append(Comparison(case, measured))
-    return out
+        yield Comparison(case, measured)
 
 
 def _measure(system: System, case: Case, settings: Settings, index: int, rounds: int) -> Measurement:
