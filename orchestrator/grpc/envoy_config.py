@@ -14,6 +14,12 @@ _TYPES = "type.googleapis.com/envoy.extensions.filters"
 _STREAM_WINDOW = 8 * 1024 * 1024
 _CONNECTION_WINDOW = 64 * 1024 * 1024
 
+_RUNTIME = {
+    # Envoy hangs up on a connection most of whose calls are cancelled young, to ward off floods of resets. A worker
+    # that stops cancels all its polls, so more of them must be allowed than one worker ever holds.
+    "overload.premature_reset_total_stream_count": 10_000,
+}
+
 
 def module_path() -> str:
     """The shared object of pyvoy that Envoy loads."""
@@ -48,6 +54,7 @@ def envoy_config(
         listener["additional_addresses"] = [{"address": _socket_address(address, http_port)}]
     return {
         "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
+        "layered_runtime": {"layers": [{"name": "hugo", "static_layer": _RUNTIME}]},
         "static_resources": {"listeners": [listener]},
     }
 
