@@ -98,6 +98,13 @@ def names(condition: TypedCondition | None) -> set[str]:
     return set().union(*map(names, condition.parts))
 
 
+def is_about_one(condition: TypedCondition | None) -> bool:
+    """Whether only runs of given workflow ids, or given runs, can match."""
+    if isinstance(condition, TypedTest):
+        return condition.name in ("WorkflowId", "RunId") and condition.operator is Operator.IN
+    return condition is not None and condition.every and any(map(is_about_one, condition.parts))
+
+
 def _test(test: Test, kind: int) -> TypedCondition:
     operator, name = test.operator, test.name
     if operator in NULLS:

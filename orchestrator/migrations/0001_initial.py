@@ -162,8 +162,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'visibility_record',
-                'indexes': [models.Index(fields=['namespace_id', 'namespace_division', '-close_time', '-start_time', 'run_id', 'status'], name='visibility_page'), models.Index(fields=['namespace_id', 'workflow_id'], name='visibility_workflow_id'), models.Index(fields=['namespace_id', 'workflow_type', '-close_time', '-start_time'], name='visibility_type')],
-                'constraints': [models.UniqueConstraint(fields=('shard_id', 'run_id'), name='visibility_unique')],
+                'indexes': [models.Index(fields=['namespace_id', 'namespace_division', '-close_time', '-start_time', 'run_id', 'status'], name='visibility_page'), models.Index(fields=['namespace_id', 'workflow_id'], name='visibility_workflow_id'), models.Index(fields=['namespace_id', 'namespace_division', 'workflow_type', '-close_time', '-start_time', 'run_id'], name='visibility_type')],
+                'constraints': [models.UniqueConstraint(fields=('run_id', 'shard_id'), name='visibility_unique')],
             },
         ),
         migrations.CreateModel(

@@ -35,7 +35,9 @@ class VisibilityRecord(models.Model):
         help_text="The attribute TemporalNamespaceDivision: rows that have it are no workflows of a user.",
     )
     memo = models.BinaryField(help_text="A serialized temporal.api.common.v1.Memo.")
-    payloads = models.BinaryField(help_text="A serialized temporal.api.common.v1.SearchAttributes, as the client sent it.")
+    payloads = models.BinaryField(
+        help_text="A serialized temporal.api.common.v1.SearchAttributes, as the client sent it."
+    )
     search_attributes = models.JSONField(default=dict, help_text="The values decoded for queries, under `Name:Type`.")
 
     class Meta:
@@ -47,9 +49,14 @@ class VisibilityRecord(models.Model):
                 name="visibility_page",
             ),
             models.Index(fields=["namespace_id", "workflow_id"], name="visibility_workflow_id"),
-            models.Index(fields=["namespace_id", "workflow_type", "-close_time", "-start_time"], name="visibility_type"),
+            # The same order within a type.
+            models.Index(
+                fields=["namespace_id", "namespace_division", "workflow_type", "-close_time", "-start_time", "run_id"],
+                name="visibility_type",
+            ),
         ]
-        constraints = [models.UniqueConstraint(fields=["shard_id", "run_id"], name="visibility_unique")]
+        # The run id comes first, so that a run is also found without its shard.
+        constraints = [models.UniqueConstraint(fields=["run_id", "shard_id"], name="visibility_unique")]
 
     def __str__(self) -> str:
         return f"{self.workflow_id} {self.run_id}"

@@ -42,7 +42,7 @@ def list_workflow_executions(
         raise InvalidArgument("invalid query: operation is not supported: 'GROUP BY' clause")
     found = records(settings.database, entry.id, query, entry.search_attributes)
     size = request.page_size if 0 < request.page_size < MAXIMUM_PAGE else MAXIMUM_PAGE
-    rows, token = page(found, size, request.next_page_token)
+    rows, token = page(found.rows, size, request.next_page_token, found.few)
     return ListWorkflowExecutionsResponse(executions=map(_info, rows), next_page_token=token)
 
 
@@ -73,8 +73,8 @@ def count_workflow_executions(
         )
     found = records(settings.database, entry.id, query, entry.search_attributes)
     if query.group_by is None:
-        return CountWorkflowExecutionsResponse(count=found.count())
-    counts = count_by_status(found)
+        return CountWorkflowExecutionsResponse(count=found.rows.count())
+    counts = count_by_status(found.rows)
     groups = [_group(status, counts[status]) for status in sorted(counts)]
     return CountWorkflowExecutionsResponse(count=sum(counts.values()), groups=groups)
 
