@@ -9,12 +9,25 @@
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
 from tests.support.databases import Databases, alias
+
+
+def pytest_configure() -> None:
+    """Makes this process's data directory; what is there is left of a process that had our id before."""
+    shutil.rmtree(settings.SCRATCH_DIR, ignore_errors=True)
+    settings.SCRATCH_DIR.mkdir(mode=0o700)
+
+
+def pytest_unconfigure() -> None:
+    """Removes it. Not at exit: pytest-xdist's workers never get there."""
+    shutil.rmtree(settings.SCRATCH_DIR, ignore_errors=True)
 
 
 def _server(variable: str, what: str) -> str:

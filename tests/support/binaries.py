@@ -42,8 +42,8 @@ def ensure() -> None:
     if names := _missing():
         packages = " ".join(PACKAGES[name] for name in names)
         raise Missing(
-            f"The tests need {', '.join(names)} and could not install it: install the servers "
-            f"(Debian: apt-get install {packages}) and run make test again; they need not be running."
+            f"The tests need {' and '.join(names)}, which is not installed: install it (Debian: apt-get install "
+            f"{packages}) and run make test again; it need not be running."
         )
 
 

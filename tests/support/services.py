@@ -11,10 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from tests.support import binaries, processes, servers
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,15 +26,14 @@ def main(arguments: Sequence[str]) -> int:
     if not command:
         print("usage: python -m tests.support.services -- COMMAND ...", file=sys.stderr)
         return 2
-    # Until the command runs, a signal ends us through SystemExit, so that every `finally` on the way is passed.
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, _leave)
     try:
-        binaries.ensure()
-        begun = time.monotonic()
-        with servers.running() as variables:
-            print(f"PostgreSQL, MariaDB and Redis are up after {time.monotonic() - begun:.1f} s", flush=True)
-            return run(command, variables)
+        # Until the command runs, a signal ends us through SystemExit, so that every `finally` on the way is passed.
+        with handled_by(_leave):
+            binaries.ensure()
+            begun = time.monotonic()
+            with servers.running() as variables:
+                print(f"PostgreSQL, MariaDB and Redis are up after {time.monotonic() - begun:.1f} s", flush=True)
+                return run(command, variables)
     except (binaries.Missing, LookupError, RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"tests.support.services: {error}", file=sys.stderr)
         return 2
@@ -52,10 +54,20 @@ def run(command: list[str], variables: dict[str, str]) -> int:
         if number != signal.SIGINT:
             process.send_signal(number)
 
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, pass_on)
-    status = process.wait()
+    with handled_by(pass_on):
+        status = process.wait()
     return status if status >= 0 else 128 - status
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Lets `handler` take the signals that end a program, and gives them back."""
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _leave(number: int, _: FrameType | None) -> None:
