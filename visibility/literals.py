@@ -15,7 +15,7 @@ SMALLEST, LARGEST = -(2**63), 2**63 - 1
 LARGEST_STATUS = 2**15 - 1
 WHOLE = frozenset({INT, DATETIME, BOOL})
 PREFIX = "WORKFLOW_EXECUTION_STATUS_"
-STATUS_NAMES = {
+STATUS_NAMES: dict[int, str] = {
     number: name.removeprefix(PREFIX).title().replace("_", "")
     for name, number in WorkflowExecutionStatus.items()
     if number

@@ -1,6 +1,6 @@
 """What a description of a namespace says."""
 
-from temporalio.api.enums.v1 import ArchivalState, ReplicationState
+from temporalio.api.enums.v1 import ArchivalState, NamespaceState, ReplicationState
 from temporalio.api.namespace.v1 import BadBinaries, BadBinaryInfo, NamespaceConfig, NamespaceInfo
 from temporalio.api.replication.v1 import ClusterReplicationConfig, NamespaceReplicationConfig
 from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
@@ -35,7 +35,7 @@ def _info(row: Namespace, settings: HugoSettings) -> NamespaceInfo:
     return NamespaceInfo(
         name=row.name,
         id=str(row.id),
-        state=row.state,
+        state=NamespaceState.ValueType(row.state),
         description=row.description,
         owner_email=row.owner_email,
         data=row.data,

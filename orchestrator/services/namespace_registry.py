@@ -103,7 +103,8 @@ class NamespaceRegistry:
                 self._forget(wanted)
             raise NamespaceNotFound(wanted)
         attributes = {attribute.name: attribute.type for attribute in row.search_attributes.all()}
-        entry = NamespaceEntry(str(row.id), row.name, row.state, row.retention, MappingProxyType(attributes))
+        state = NamespaceState.ValueType(row.state)
+        entry = NamespaceEntry(str(row.id), row.name, state, row.retention, MappingProxyType(attributes))
         self._entries[row.name] = (self._clock() + self._lifetime, entry)
         self._names[entry.id] = row.name
         return entry

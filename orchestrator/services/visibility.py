@@ -1,6 +1,7 @@
 """The RPCs that list and count runs."""
 
 from temporalio.api.common.v1 import Memo, Payload, SearchAttributes, WorkflowExecution, WorkflowType
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
@@ -16,11 +17,11 @@ from orchestrator.core.wire import duration, timestamp
 from orchestrator.errors import InvalidArgument
 from orchestrator.models import VisibilityRecord
 from orchestrator.models.visibility import OPEN
-from orchestrator.services.namespace_registry import NamespaceRegistry
+from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRegistry
 from visibility.conditions import attribute_type
 from visibility.literals import STATUS_NAMES
 from visibility.pages import page
-from visibility.query import parse
+from visibility.query import Query, parse
 from visibility.sql import count_by_status, records
 
 MAXIMUM_PAGE = 1000
@@ -40,10 +41,16 @@ def list_workflow_executions(
     query = parse(request.query)
     if query.group_by is not None:
         raise InvalidArgument("invalid query: operation is not supported: 'GROUP BY' clause")
+    return listed(entry, query, request.page_size, request.next_page_token, settings)
+
+
+def listed(
+    entry: NamespaceEntry, query: Query, size: int, token: bytes, settings: HugoSettings
+) -> ListWorkflowExecutionsResponse:
+    """A page of at most `size` runs, or of the largest size; raises InvalidArgument for a bad query or token."""
     found = records(settings.database, entry.id, query, entry.search_attributes)
-    size = request.page_size if 0 < request.page_size < MAXIMUM_PAGE else MAXIMUM_PAGE
-    rows, token = page(found.rows, size, request.next_page_token, found.few)
-    return ListWorkflowExecutionsResponse(executions=map(_info, rows), next_page_token=token)
+    rows, next_token = page(found.rows, size if 0 < size < MAXIMUM_PAGE else MAXIMUM_PAGE, token, found.few)
+    return ListWorkflowExecutionsResponse(executions=map(_info, rows), next_page_token=next_token)
 
 
 def scan_workflow_executions(
@@ -91,7 +98,7 @@ def _info(row: VisibilityRecord) -> WorkflowExecutionInfo:
         type=WorkflowType(name=row.workflow_type),
         start_time=timestamp(row.start_time),
         execution_time=timestamp(row.execution_time),
-        status=row.status,
+        status=WorkflowExecutionStatus.ValueType(row.status),
         task_queue=row.task_queue,
         memo=Memo.FromString(bytes(row.memo)),
         root_execution=WorkflowExecution(
