@@ -54,7 +54,8 @@ class Engine:
         store: the database.
         token_key: the secret behind task tokens; the same in every process of the cluster.
         clock: nanoseconds since the epoch.
-        new_run_id: a fresh run id, time-ordered.
+        new_uuid: a fresh UUID, time-ordered.
+        lanes: threads that commit.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Engine:
         token_key: bytes,
         clock: Callable[[], int] = time.time_ns,
         new_uuid: Callable[[], str],
+        lanes: int = 1,
     ) -> None:
         self.settings = settings
         self.cluster = cluster
@@ -84,7 +86,7 @@ class Engine:
             self.limits,
             clock,
             lambda namespace_id: self.namespaces.by_id(namespace_id).search_attributes,
-            lanes=settings.writer_lanes,
+            lanes=lanes,
             batch_limit=settings.batch_limit,
             cache_size=settings.cached_states,
             dispatcher=self.matching,

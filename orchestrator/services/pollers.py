@@ -91,6 +91,12 @@ class Poller:
     expired: bool = False
     abandoned: bool = False
 
+    def again(self) -> "Poller":
+        """The same poll, to wait once more."""
+        return Poller(
+            self.queue, self.identity, self.instance_key, self.rate, self.deadline, self.worker_version
+        )
+
     def resolve(self) -> None:
         """Ends the wait; callable from any thread."""
         self.future.get_loop().call_soon_threadsafe(_finish, self.future)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.workflowservice.v1 import QueryWorkflowResponse
 
+from orchestrator.store.ports import RunKey
+
 
 @dataclass(eq=False, slots=True)
 class Query:
@@ -16,17 +18,25 @@ class Query:
 
     Attributes:
         id: names it towards the worker.
+        key: the run that is asked.
         namespace_id: of the workflow.
         workflow_id: of the run.
-        run_id: asked.
+        workflow_type: of the run.
+        normal_queue: of the run.
+        previous_started_event_id: of its last completed workflow task.
+        last_event_id: what the answer is based on, when the worker needs the history.
         query: the question.
         answer: the reply or the error for the caller; None when the workflow task it travelled with ended without one.
     """
 
     id: str
+    key: RunKey
     namespace_id: str
     workflow_id: str
-    run_id: str
+    workflow_type: str
+    normal_queue: str
+    previous_started_event_id: int
+    last_event_id: int
     query: WorkflowQuery
     answer: "asyncio.Future[QueryWorkflowResponse | None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -60,7 +70,7 @@ class Queries:
 
     def buffer(self, query: Query) -> None:
         """Registers a query that travels with the next workflow task of its run."""
-        self._buffered.setdefault(query.run_id, {})[query.id] = query
+        self._buffered.setdefault(query.key.run_id, {})[query.id] = query
 
     def buffered(self, run_id: str) -> dict[str, Query]:
         """The queries that wait in a run, by id."""
@@ -69,8 +79,8 @@ class Queries:
     def withdraw(self, query: Query) -> None:
         """Forgets a query whose caller is gone or has its answer."""
         self._direct.pop(query.id, None)
-        waiting = self._buffered.get(query.run_id)
+        waiting = self._buffered.get(query.key.run_id)
         if waiting is not None:
             waiting.pop(query.id, None)
             if not waiting:
-                del self._buffered[query.run_id]
+                del self._buffered[query.key.run_id]

@@ -60,7 +60,7 @@ def start_workflow_task(
         raise Obsolete()
     task = state.workflow_task
     assert task is not None
-    sticky = bool(state.sticky_queue) and (poller is None or poller.queue.name == state.sticky_queue)
+    remembers = poller is None or poller.queue.name == state.sticky_queue
     return StartedWorkflowTask(
         namespace_id=state.namespace_id,
         workflow_id=state.workflow_id,
@@ -70,7 +70,7 @@ def start_workflow_task(
         loaded=unit.loaded(run),
         task=copy.copy(task),
         previous_started_event_id=state.previous_started_event_id,
-        first_event_id=state.previous_started_event_id + 1 if sticky else 1,
+        first_event_id=state.previous_started_event_id + 1 if remembers else 1,
         transient=workflow_task.transient_events(run),
     )
 
@@ -81,9 +81,7 @@ def start_activity_task(
     """Starts a scheduled attempt of an activity; see `start_workflow_task`."""
     state = run.state
     pending = state.activities[scheduled_event_id]
-    activity.start(
-        run, pending, request_id=request_id, identity=poller.identity if poller is not None else identity
-    )
+    activity.start(run, pending, request_id=request_id, identity=poller.identity if poller is not None else identity)
     scheduled = scheduled_attributes(unit, run, scheduled_event_id)
     reply = PollActivityTaskQueueResponse(
         workflow_type=WorkflowType(name=state.workflow_type),

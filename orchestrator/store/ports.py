@@ -195,6 +195,10 @@ class Store(Protocol):
         """Stored tasks of a queue, most urgent first, then oldest first."""
         ...
 
+    def delete_task(self, task: Task) -> None:
+        """Removes the row of exactly this dispatch, if it is still there."""
+        ...
+
     def close(self) -> None:
         """Closes the calling thread's connection."""
         ...

@@ -294,6 +294,17 @@ class SqlStore:
         return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
 
 
+    def delete_task(self, task: Task) -> None:
+        """See Store."""
+        DispatchTask.objects.using(self.alias).filter(
+            shard_id=task.shard_id,
+            run_id=task.run_id,
+            kind=task.kind,
+            scheduled_event_id=task.scheduled_event_id,
+            stamp=task.stamp,
+        ).delete()
+
+
 def _read_nodes(
     connection: Any, sql: Statements, key: RunKey, as_uuid: Callable[[str], str], first: int, last: int, limit: int
 ) -> list[Node]:

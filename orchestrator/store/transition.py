@@ -176,6 +176,17 @@ class Unit:
             return [node for node in loaded.nodes if node.last_event_id >= first and node.first_event_id <= last]
         return self._batch.session.read_nodes(loaded.key, first, last)
 
+    def start_over(self, run: Run) -> Run:
+        """Throws away what the operation did to a run, and returns the run as it was before."""
+        for index, (loaded, known) in enumerate(self._runs):
+            if known is run:
+                assert loaded.blob is not None
+                loaded.state = states.decode(loaded.blob)
+                fresh = Run(loaded.state, self.now, self._batch.limits)
+                self._runs[index] = (loaded, fresh)
+                return fresh
+        raise LookupError("the run is not of this operation")
+
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Calls back, on the committing thread, once the commit has succeeded."""
         self._done.append(callback)

@@ -1,0 +1,289 @@
+"""The table of served methods: what each takes, which service answers it, and nothing else.
+
+A row is a request type and an adapter. Adapters differ in how the service runs: as one commit of the unit of work, as a
+coroutine that may wait, or as a function that reads the database on a thread.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from django.conf import settings as django_settings
+from google.protobuf.message import Message
+from temporalio.api.operatorservice import v1 as operator
+from temporalio.api.workflowservice import v1 as workflow
+
+from orchestrator.conf import hugo_settings
+from orchestrator.errors import Unimplemented
+from orchestrator.grpc.call import Call, Handler
+from orchestrator.services import (
+    activity_tasks,
+    change_workflow,
+    cluster,
+    namespaces,
+    query_workflow,
+    read_history,
+    search_attributes,
+    start_workflow,
+    task_queues,
+    visibility,
+    workflow_tasks,
+)
+from orchestrator.services.composition import build_engine
+from orchestrator.services.describe_workflow import describe_workflow_execution
+from orchestrator.services.engine import Engine
+from orchestrator.services.poll_replies import workflow_task_reply
+
+WORKFLOW_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
+OPERATOR_SERVICE = "temporal.api.operatorservice.v1.OperatorService"
+
+Answer = Callable[[Engine, Call, Any], Awaitable[Message]]
+
+
+class Row(NamedTuple):
+    """One method."""
+
+    request: type[Message]
+    answer: Answer
+
+
+def committed(service: Callable[..., Any]) -> Answer:
+    """For a service that prepares one change of one workflow."""
+
+    async def answer(engine: Engine, call: Call, request: Any) -> Message:
+        namespace = await engine.namespace(request.namespace)
+        reply: Message = await engine.execute(service(engine, namespace, request))
+        return reply
+
+    return answer
+
+
+def awaited(service: Callable[..., Any]) -> Answer:
+    """For a coroutine of (engine, namespace, request)."""
+
+    async def answer(engine: Engine, call: Call, request: Any) -> Message:
+        namespace = await engine.namespace(request.namespace)
+        reply: Message = await service(engine, namespace, request)
+        return reply
+
+    return answer
+
+
+def polled(service: Callable[..., Any]) -> Answer:
+    """For a coroutine that waits until the caller's deadline, as long as the caller is there."""
+
+    async def answer(engine: Engine, call: Call, request: Any) -> Message:
+        namespace = await engine.namespace(request.namespace)
+        reply: Message = await service(
+            engine, namespace, request, deadline=call.deadline, client_gone=call.client_gone
+        )
+        return reply
+
+    return answer
+
+
+def immediate(service: Callable[..., Any]) -> Answer:
+    """For a function of (engine, namespace, request) that needs memory only."""
+
+    async def answer(engine: Engine, call: Call, request: Any) -> Message:
+        namespace = await engine.namespace(request.namespace)
+        reply: Message = service(engine, namespace, request)
+        return reply
+
+    return answer
+
+
+def in_thread(service: Callable[..., Any], *dependencies: str) -> Answer:
+    """For a function of a request that uses the database; it gets the named attributes of the engine by keyword."""
+
+    async def answer(engine: Engine, call: Call, request: Any) -> Message:
+        given = {name: getattr(engine, _ATTRIBUTES.get(name, name)) for name in dependencies}
+        reply: Message = await engine.run_db(lambda: service(request, **given))
+        return reply
+
+    return answer
+
+
+_ATTRIBUTES = {"registry": "namespaces"}
+
+
+async def _start(engine: Engine, call: Call, request: workflow.StartWorkflowExecutionRequest) -> Message:
+    namespace = await engine.namespace(request.namespace)
+    result = await engine.execute(start_workflow.start_workflow_execution(engine, namespace, request))
+    if result.eager_task is not None:
+        result.response.eager_workflow_task.CopyFrom(await workflow_task_reply(engine, result.eager_task))
+    return result.response
+
+
+async def _query(engine: Engine, call: Call, request: workflow.QueryWorkflowRequest) -> Message:
+    namespace = await engine.namespace(request.namespace)
+    return await query_workflow.query_workflow(engine, namespace, request, deadline=call.deadline)
+
+
+WORKFLOW_METHODS: dict[str, Row] = {
+    "GetSystemInfo": Row(workflow.GetSystemInfoRequest, in_thread(cluster.get_system_info, "settings")),
+    "GetClusterInfo": Row(workflow.GetClusterInfoRequest, in_thread(cluster.get_cluster_info, "cluster", "settings")),
+    "RegisterNamespace": Row(
+        workflow.RegisterNamespaceRequest, in_thread(namespaces.register_namespace, "registry", "settings")
+    ),
+    "DescribeNamespace": Row(
+        workflow.DescribeNamespaceRequest, in_thread(namespaces.describe_namespace, "settings")
+    ),
+    "UpdateNamespace": Row(
+        workflow.UpdateNamespaceRequest, in_thread(namespaces.update_namespace, "registry", "settings")
+    ),
+    "DeprecateNamespace": Row(
+        workflow.DeprecateNamespaceRequest, in_thread(namespaces.deprecate_namespace, "registry", "settings")
+    ),
+    "ListNamespaces": Row(workflow.ListNamespacesRequest, in_thread(namespaces.list_namespaces, "settings")),
+    "GetSearchAttributes": Row(workflow.GetSearchAttributesRequest, in_thread(search_attributes.get_search_attributes)),
+    "StartWorkflowExecution": Row(workflow.StartWorkflowExecutionRequest, _start),
+    "SignalWithStartWorkflowExecution": Row(
+        workflow.SignalWithStartWorkflowExecutionRequest,
+        committed(start_workflow.signal_with_start_workflow_execution),
+    ),
+    "SignalWorkflowExecution": Row(
+        workflow.SignalWorkflowExecutionRequest, committed(change_workflow.signal_workflow_execution)
+    ),
+    "RequestCancelWorkflowExecution": Row(
+        workflow.RequestCancelWorkflowExecutionRequest, committed(change_workflow.request_cancel_workflow_execution)
+    ),
+    "TerminateWorkflowExecution": Row(
+        workflow.TerminateWorkflowExecutionRequest, committed(change_workflow.terminate_workflow_execution)
+    ),
+    "ResetStickyTaskQueue": Row(
+        workflow.ResetStickyTaskQueueRequest, committed(change_workflow.reset_sticky_task_queue)
+    ),
+    "PollWorkflowTaskQueue": Row(
+        workflow.PollWorkflowTaskQueueRequest, polled(workflow_tasks.poll_workflow_task_queue)
+    ),
+    "RespondWorkflowTaskCompleted": Row(
+        workflow.RespondWorkflowTaskCompletedRequest, awaited(workflow_tasks.respond_workflow_task_completed)
+    ),
+    "RespondWorkflowTaskFailed": Row(
+        workflow.RespondWorkflowTaskFailedRequest, committed(workflow_tasks.respond_workflow_task_failed)
+    ),
+    "PollActivityTaskQueue": Row(
+        workflow.PollActivityTaskQueueRequest, polled(activity_tasks.poll_activity_task_queue)
+    ),
+    "RespondActivityTaskCompleted": Row(
+        workflow.RespondActivityTaskCompletedRequest, committed(activity_tasks.respond_activity_task_completed)
+    ),
+    "RespondActivityTaskCompletedById": Row(
+        workflow.RespondActivityTaskCompletedByIdRequest, committed(activity_tasks.respond_activity_task_completed)
+    ),
+    "RespondActivityTaskFailed": Row(
+        workflow.RespondActivityTaskFailedRequest, committed(activity_tasks.respond_activity_task_failed)
+    ),
+    "RespondActivityTaskFailedById": Row(
+        workflow.RespondActivityTaskFailedByIdRequest, committed(activity_tasks.respond_activity_task_failed)
+    ),
+    "RespondActivityTaskCanceled": Row(
+        workflow.RespondActivityTaskCanceledRequest, committed(activity_tasks.respond_activity_task_canceled)
+    ),
+    "RespondActivityTaskCanceledById": Row(
+        workflow.RespondActivityTaskCanceledByIdRequest, committed(activity_tasks.respond_activity_task_canceled)
+    ),
+    "RecordActivityTaskHeartbeat": Row(
+        workflow.RecordActivityTaskHeartbeatRequest, committed(activity_tasks.record_activity_task_heartbeat)
+    ),
+    "RecordActivityTaskHeartbeatById": Row(
+        workflow.RecordActivityTaskHeartbeatByIdRequest, committed(activity_tasks.record_activity_task_heartbeat)
+    ),
+    "QueryWorkflow": Row(workflow.QueryWorkflowRequest, _query),
+    "RespondQueryTaskCompleted": Row(
+        workflow.RespondQueryTaskCompletedRequest, immediate(query_workflow.respond_query_task_completed)
+    ),
+    "DescribeWorkflowExecution": Row(
+        workflow.DescribeWorkflowExecutionRequest, committed(describe_workflow_execution)
+    ),
+    "GetWorkflowExecutionHistory": Row(
+        workflow.GetWorkflowExecutionHistoryRequest, awaited(read_history.get_workflow_execution_history)
+    ),
+    "GetWorkflowExecutionHistoryReverse": Row(
+        workflow.GetWorkflowExecutionHistoryReverseRequest,
+        awaited(read_history.get_workflow_execution_history_reverse),
+    ),
+    "ListWorkflowExecutions": Row(
+        workflow.ListWorkflowExecutionsRequest, in_thread(visibility.list_workflow_executions, "registry")
+    ),
+    "CountWorkflowExecutions": Row(
+        workflow.CountWorkflowExecutionsRequest, in_thread(visibility.count_workflow_executions, "registry")
+    ),
+    "DescribeTaskQueue": Row(workflow.DescribeTaskQueueRequest, immediate(task_queues.describe_task_queue)),
+    "ShutdownWorker": Row(workflow.ShutdownWorkerRequest, immediate(task_queues.shutdown_worker)),
+    "RecordWorkerHeartbeat": Row(
+        workflow.RecordWorkerHeartbeatRequest, immediate(task_queues.record_worker_heartbeat)
+    ),
+    "PollNexusTaskQueue": Row(workflow.PollNexusTaskQueueRequest, polled(task_queues.poll_nexus_task_queue)),
+}
+
+OPERATOR_METHODS: dict[str, Row] = {
+    "AddSearchAttributes": Row(
+        operator.AddSearchAttributesRequest, in_thread(search_attributes.add_search_attributes, "registry", "settings")
+    ),
+    "RemoveSearchAttributes": Row(
+        operator.RemoveSearchAttributesRequest,
+        in_thread(search_attributes.remove_search_attributes, "registry", "settings"),
+    ),
+    "ListSearchAttributes": Row(
+        operator.ListSearchAttributesRequest, in_thread(search_attributes.list_search_attributes, "registry")
+    ),
+}
+
+SERVICES = {WORKFLOW_SERVICE: WORKFLOW_METHODS, OPERATOR_SERVICE: OPERATOR_METHODS}
+
+
+class EngineHandlers:
+    """The handlers over one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._handlers = {
+            f"/{service}/{name}": self._handler(row) for service, rows in SERVICES.items() for name, row in rows.items()
+        }
+
+    def find(self, method: str) -> Handler:
+        """See Handlers."""
+        handler = self._handlers.get(method)
+        if handler is None:
+            raise unimplemented(method)
+        return handler
+
+    async def start(self) -> None:
+        """See Handlers."""
+        await self.engine.start()
+
+    async def drain(self) -> None:
+        """See Handlers."""
+        self.engine.drain()
+
+    async def stop(self) -> None:
+        """See Handlers."""
+        await self.engine.stop()
+
+    def _handler(self, row: Row) -> Handler:
+        engine, parse, answer = self.engine, row.request.FromString, row.answer
+
+        async def handler(call: Call, body: bytes) -> bytes:
+            reply = await answer(engine, call, parse(body))
+            return reply.SerializeToString()
+
+        return handler
+
+
+def unimplemented(method: str) -> Unimplemented:
+    """The refusal of a method this server does not serve."""
+    service, _, name = method.strip("/").rpartition("/")
+    if service in SERVICES:
+        return Unimplemented(f"unknown method {name} for service {service}")
+    return Unimplemented(f"unknown service {service}")
+
+
+def build() -> EngineHandlers:
+    """The handlers of this process, over the database of the settings."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+    django.setup()
+    return EngineHandlers(build_engine(hugo_settings(), django_settings.SECRET_KEY))

@@ -1,0 +1,45 @@
+"""Builds the engine of a process from the settings."""
+
+import hashlib
+import os
+import time
+
+from django.db import connections
+
+from orchestrator.conf import HugoSettings
+from orchestrator.services.bootstrap import check_database
+from orchestrator.services.engine import Engine, uuid7
+from orchestrator.store.ports import Store
+from orchestrator.store.sql import SqlStore
+
+
+def build_engine(settings: HugoSettings, secret: str) -> Engine:
+    """An engine over the database of the settings.
+
+    Args:
+        settings: of the library.
+        secret: from which the key of task tokens is derived; the same in every process of a cluster.
+
+    Raises:
+        SchemaMismatch: the database was made for another version or other settings.
+    """
+    cluster = check_database(settings.database)
+    key = hashlib.sha256(b"hugo task tokens\0" + secret.encode()).digest()
+    return Engine(
+        settings,
+        cluster,
+        store_of(settings.database, cluster.shard_count),
+        token_key=key,
+        new_uuid=lambda: uuid7(time.time_ns(), os.urandom(10)),
+        lanes=lanes_of(settings),
+    )
+
+
+def store_of(alias: str, shard_count: int) -> Store:
+    """The store for a Django database alias."""
+    return SqlStore(alias, shard_count)
+
+
+def lanes_of(settings: HugoSettings) -> int:
+    """How many threads commit: SQLite has one writer, more would only wait for each other."""
+    return 1 if connections[settings.database].vendor == "sqlite" else settings.writer_lanes
