@@ -229,6 +229,14 @@ def _modify_properties(run: Run, command: Command, completion: Completion) -> No
     run.visible = True
 
 
+def _process_message(run: Run, command: Command, completion: Completion) -> None:
+    message_id = command.protocol_message_command_attributes.message_id
+    raise CommandFailed(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
+        f"ProtocolMessageCommand referenced absent message ID {message_id}",
+    )
+
+
 def _merge(kept: dict[str, bytes], changes: Mapping[str, Payload], empty: Callable[[Payload], bool]) -> None:
     """Sets each key, or deletes it when its payload holds nothing."""
     for key, payload in changes.items():
@@ -317,5 +325,11 @@ COMMANDS: dict[CommandType.ValueType, Row] = {
         "modify_workflow_properties_command_attributes",
         checks.check_properties,
         _modify_properties,
+    ),
+    _C.COMMAND_TYPE_PROTOCOL_MESSAGE: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
+        "protocol_message_command_attributes",
+        checks.check_nothing,
+        _process_message,
     ),
 }

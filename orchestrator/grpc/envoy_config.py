@@ -2,6 +2,10 @@
 
 One listener serves both ports, because pyvoy runs one thread, one event loop and one lifespan for each filter
 configuration: with a listener of its own the HTTP application would live on another loop than the gRPC handlers.
+
+Known limit: Envoy's HTTP/2 codec, nghttp2, hangs up on a connection that cancels more than 1,000 calls at once or 33 a
+second for long; it cannot be told otherwise. Its other codec, oghttp2, has no such limit and loses the trailers of
+replies of a few megabytes, so it is not used.
 """
 
 import importlib.util
@@ -15,8 +19,8 @@ _STREAM_WINDOW = 8 * 1024 * 1024
 _CONNECTION_WINDOW = 64 * 1024 * 1024
 
 _RUNTIME = {
-    # Envoy hangs up on a connection most of whose calls are cancelled young, to ward off floods of resets. A worker
-    # that stops cancels all its polls, so more of them must be allowed than one worker ever holds.
+    # Envoy itself hangs up on a connection with 250 calls cancelled young, to ward off floods of resets. A worker that
+    # stops cancels all its polls, so more must be allowed than one worker holds.
     "overload.premature_reset_total_stream_count": 10_000,
 }
 

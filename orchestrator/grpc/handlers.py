@@ -4,6 +4,7 @@ A row is a request type and an adapter. Adapters differ in how the service runs:
 coroutine that may wait, or as a function that reads the database on a thread.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -74,9 +75,7 @@ def polled(service: Callable[..., Any]) -> Answer:
 
     async def answer(engine: Engine, call: Call, request: Any) -> Message:
         namespace = await engine.namespace(request.namespace)
-        reply: Message = await service(
-            engine, namespace, request, deadline=call.deadline, client_gone=call.client_gone
-        )
+        reply: Message = await service(engine, namespace, request, deadline=call.deadline, client_gone=call.client_gone)
         return reply
 
     return answer
@@ -126,9 +125,7 @@ WORKFLOW_METHODS: dict[str, Row] = {
     "RegisterNamespace": Row(
         workflow.RegisterNamespaceRequest, in_thread(namespaces.register_namespace, "registry", "settings")
     ),
-    "DescribeNamespace": Row(
-        workflow.DescribeNamespaceRequest, in_thread(namespaces.describe_namespace, "settings")
-    ),
+    "DescribeNamespace": Row(workflow.DescribeNamespaceRequest, in_thread(namespaces.describe_namespace, "settings")),
     "UpdateNamespace": Row(
         workflow.UpdateNamespaceRequest, in_thread(namespaces.update_namespace, "registry", "settings")
     ),
@@ -194,9 +191,7 @@ WORKFLOW_METHODS: dict[str, Row] = {
     "RespondQueryTaskCompleted": Row(
         workflow.RespondQueryTaskCompletedRequest, immediate(query_workflow.respond_query_task_completed)
     ),
-    "DescribeWorkflowExecution": Row(
-        workflow.DescribeWorkflowExecutionRequest, committed(describe_workflow_execution)
-    ),
+    "DescribeWorkflowExecution": Row(workflow.DescribeWorkflowExecutionRequest, committed(describe_workflow_execution)),
     "GetWorkflowExecutionHistory": Row(
         workflow.GetWorkflowExecutionHistoryRequest, awaited(read_history.get_workflow_execution_history)
     ),
@@ -205,16 +200,14 @@ WORKFLOW_METHODS: dict[str, Row] = {
         awaited(read_history.get_workflow_execution_history_reverse),
     ),
     "ListWorkflowExecutions": Row(
-        workflow.ListWorkflowExecutionsRequest, in_thread(visibility.list_workflow_executions, "registry")
+        workflow.ListWorkflowExecutionsRequest, in_thread(visibility.list_workflow_executions, "registry", "settings")
     ),
     "CountWorkflowExecutions": Row(
-        workflow.CountWorkflowExecutionsRequest, in_thread(visibility.count_workflow_executions, "registry")
+        workflow.CountWorkflowExecutionsRequest, in_thread(visibility.count_workflow_executions, "registry", "settings")
     ),
     "DescribeTaskQueue": Row(workflow.DescribeTaskQueueRequest, immediate(task_queues.describe_task_queue)),
     "ShutdownWorker": Row(workflow.ShutdownWorkerRequest, immediate(task_queues.shutdown_worker)),
-    "RecordWorkerHeartbeat": Row(
-        workflow.RecordWorkerHeartbeatRequest, immediate(task_queues.record_worker_heartbeat)
-    ),
+    "RecordWorkerHeartbeat": Row(workflow.RecordWorkerHeartbeatRequest, immediate(task_queues.record_worker_heartbeat)),
     "PollNexusTaskQueue": Row(workflow.PollNexusTaskQueueRequest, polled(task_queues.poll_nexus_task_queue)),
 }
 
@@ -235,13 +228,18 @@ SERVICES = {WORKFLOW_SERVICE: WORKFLOW_METHODS, OPERATOR_SERVICE: OPERATOR_METHO
 
 
 class EngineHandlers:
-    """The handlers over one engine."""
+    """The handlers over one engine, which is built when they start."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._handlers = {
-            f"/{service}/{name}": self._handler(row) for service, rows in SERVICES.items() for name, row in rows.items()
-        }
+    def __init__(self, build_engine: Callable[[], Engine]) -> None:
+        self._build_engine = build_engine
+        self._handlers: dict[str, Handler] = {}
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; there is one once the handlers have started."""
+        assert self._engine is not None
+        return self._engine
 
     def find(self, method: str) -> Handler:
         """See Handlers."""
@@ -252,7 +250,14 @@ class EngineHandlers:
 
     async def start(self) -> None:
         """See Handlers."""
-        await self.engine.start()
+        engine = await asyncio.to_thread(self._build_engine)
+        await engine.start()
+        self._engine = engine
+        self._handlers = {
+            f"/{service}/{name}": handler_of(engine, row)
+            for service, rows in SERVICES.items()
+            for name, row in rows.items()
+        }
 
     async def drain(self) -> None:
         """See Handlers."""
@@ -262,14 +267,16 @@ class EngineHandlers:
         """See Handlers."""
         await self.engine.stop()
 
-    def _handler(self, row: Row) -> Handler:
-        engine, parse, answer = self.engine, row.request.FromString, row.answer
 
-        async def handler(call: Call, body: bytes) -> bytes:
-            reply = await answer(engine, call, parse(body))
-            return reply.SerializeToString()
+def handler_of(engine: Engine, row: Row) -> Handler:
+    """The handler of one row: bytes in, bytes out."""
+    parse, answer = row.request.FromString, row.answer
 
-        return handler
+    async def handler(call: Call, body: bytes) -> bytes:
+        reply = await answer(engine, call, parse(body))
+        return reply.SerializeToString()
+
+    return handler
 
 
 def unimplemented(method: str) -> Unimplemented:
@@ -286,4 +293,4 @@ def build() -> EngineHandlers:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     django.setup()
-    return EngineHandlers(build_engine(hugo_settings(), django_settings.SECRET_KEY))
+    return EngineHandlers(lambda: build_engine(hugo_settings(), django_settings.SECRET_KEY))

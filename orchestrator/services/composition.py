@@ -24,6 +24,8 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
         SchemaMismatch: the database was made for another version or other settings.
     """
     cluster = check_database(settings.database)
+    lanes = lanes_of(settings)
+    connections[settings.database].close()
     key = hashlib.sha256(b"hugo task tokens\0" + secret.encode()).digest()
     return Engine(
         settings,
@@ -31,7 +33,7 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
         store_of(settings.database, cluster.shard_count),
         token_key=key,
         new_uuid=lambda: uuid7(time.time_ns(), os.urandom(10)),
-        lanes=lanes_of(settings),
+        lanes=lanes,
     )
 
 

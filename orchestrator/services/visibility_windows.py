@@ -15,7 +15,7 @@ from orchestrator.core.wire import time_ns
 from orchestrator.errors import InvalidArgument
 from orchestrator.services.namespace_registry import NamespaceRegistry
 from orchestrator.services.visibility import listed
-from visibility.query import Group, Query, Test
+from visibility.query import Group, Query, Predicate
 
 
 def list_open_workflow_executions(
@@ -27,7 +27,7 @@ def list_open_workflow_executions(
         InvalidArgument: the window of start times ends before it begins, or the page token is not valid.
         NamespaceNotFound: there is none.
     """
-    page = _page(request, [Test("CloseTime", "is null")], registry, settings)
+    page = _page(request, [Predicate("CloseTime", "is null")], registry, settings)
     return ListOpenWorkflowExecutionsResponse(executions=page.executions, next_page_token=page.next_page_token)
 
 
@@ -40,7 +40,7 @@ def list_closed_workflow_executions(
         InvalidArgument: as for the open ones, or the state is not one of closed runs.
         NamespaceNotFound: there is none.
     """
-    tests = [Test("CloseTime", "is not null")]
+    tests = [Predicate("CloseTime", "is not null")]
     if request.HasField("status_filter"):
         status = request.status_filter.status
         if status in (
@@ -48,24 +48,24 @@ def list_closed_workflow_executions(
             WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
         ):
             raise InvalidArgument("StatusFilter must be specified and must be not Running.")
-        tests.append(Test("ExecutionStatus", "=", (int(status),)))
+        tests.append(Predicate("ExecutionStatus", "=", (int(status),)))
     page = _page(request, tests, registry, settings)
     return ListClosedWorkflowExecutionsResponse(executions=page.executions, next_page_token=page.next_page_token)
 
 
 def _page(
     request: ListOpenWorkflowExecutionsRequest | ListClosedWorkflowExecutionsRequest,
-    tests: list[Test],
+    tests: list[Predicate],
     registry: NamespaceRegistry,
     settings: HugoSettings,
 ) -> ListWorkflowExecutionsResponse:
     tests = [*tests, *_window(request.start_time_filter)]
     if request.HasField("execution_filter"):
-        tests.append(Test("WorkflowId", "=", (request.execution_filter.workflow_id,)))
+        tests.append(Predicate("WorkflowId", "=", (request.execution_filter.workflow_id,)))
         if request.execution_filter.run_id:
-            tests.append(Test("RunId", "=", (request.execution_filter.run_id,)))
+            tests.append(Predicate("RunId", "=", (request.execution_filter.run_id,)))
     if request.HasField("type_filter"):
-        tests.append(Test("WorkflowType", "=", (request.type_filter.name,)))
+        tests.append(Predicate("WorkflowType", "=", (request.type_filter.name,)))
     if any("\0" in literal for test in tests for literal in test.literals if isinstance(literal, str)):
         raise InvalidArgument("A filter cannot contain the character NUL.")
     query = Query(Group(True, tuple(tests)), group_by=None)
@@ -73,11 +73,11 @@ def _page(
     return listed(entry, query, request.maximum_page_size, request.next_page_token, settings)
 
 
-def _window(window: StartTimeFilter) -> list[Test]:
+def _window(window: StartTimeFilter) -> list[Predicate]:
     earliest = time_ns(window.earliest_time)
     if not window.HasField("latest_time"):
-        return [Test("StartTime", ">=", (earliest,))]
+        return [Predicate("StartTime", ">=", (earliest,))]
     latest = time_ns(window.latest_time)
     if earliest > latest:
         raise InvalidArgument("EarliestTime in StartTimeFilter should not be larger than LatestTime.")
-    return [Test("StartTime", "between", (earliest, latest))]
+    return [Predicate("StartTime", "between", (earliest, latest))]
