@@ -1,4 +1,4 @@
-"""The activity machine: scheduled, started, tried again, closed (temporal-behaviour 3.7).
+"""The activity machine: scheduled, started, tried again, closed, as on a Temporal server.
 
 Every activity has a retry policy, so a start leaves no event until the activity closes: the STARTED event of the last
 attempt is written together with the result.
@@ -194,9 +194,7 @@ def time_out(run: Run, activity: Activity, timeout_type: TimeoutType.ValueType) 
 def cancel(run: Run, activity: Activity, details: Payloads | None, identity: str) -> None:
     """Closes an activity whose worker obeyed the cancel request; raises InvalidArgument without a request."""
     if not activity.cancel_requested:
-        raise InvalidArgument(
-            "unable to mark activity as canceled without activity being request canceled first"
-        )
+        raise InvalidArgument("unable to mark activity as canceled without activity being request canceled first")
     _close(
         run,
         activity,
@@ -278,9 +276,7 @@ def dispatch_due(run: Run, activity: Activity) -> None:
 
 def _dispatch(run: Run, activity: Activity) -> None:
     run.dispatches.append(
-        Dispatch(
-            ACTIVITY, activity.task_queue, activity.scheduled_event_id, activity.stamp, level(activity.priority)
-        )
+        Dispatch(ACTIVITY, activity.task_queue, activity.scheduled_event_id, activity.stamp, level(activity.priority))
     )
 
 
@@ -290,9 +286,7 @@ def _wake(run: Run, activity: Activity) -> None:
         run.wake_at(deadline)
 
 
-def _close(
-    run: Run, activity: Activity, event_type: EventType.ValueType, field_name: str, attributes: Message
-) -> None:
+def _close(run: Run, activity: Activity, event_type: EventType.ValueType, field_name: str, attributes: Message) -> None:
     """Writes the STARTED event of the last attempt, if there was one, then the result, and forgets the activity."""
     if activity.started_time:
         run.add(
@@ -346,7 +340,10 @@ def truncated(failure: Failure, limit: int, *, non_retryable: bool = False) -> F
 
 
 def _normalised(command: ScheduleActivityTaskCommandAttributes, run_timeout: int) -> tuple[int, int, int, int]:
-    """(schedule to close, schedule to start, start to close, heartbeat) in nanoseconds, as 3.7 fills and caps them."""
+    """(schedule to close, schedule to start, start to close, heartbeat) in nanoseconds.
+
+    A timeout that is not set is filled from the others and the run's; none is longer than what contains it.
+    """
     schedule_to_close = length_ns(command.schedule_to_close_timeout)
     schedule_to_start = length_ns(command.schedule_to_start_timeout)
     start_to_close = length_ns(command.start_to_close_timeout)

@@ -1,4 +1,4 @@
-"""The four timeouts of an activity: when the next one is due, and the failure it gives (temporal-behaviour 3.7)."""
+"""The four timeouts of an activity: when the next one is due, and the failure it gives."""
 
 from temporalio.api.enums.v1 import TimeoutType
 from temporalio.api.failure.v1 import Failure, TimeoutFailureInfo

@@ -1,4 +1,4 @@
-"""How a run ends (temporal-behaviour 3.12): by its own command, by a terminate, or by running out of time."""
+"""How a run ends: by its own command, by a terminate, or by running out of time."""
 
 from temporalio.api.common.v1 import Link, Payloads
 from temporalio.api.enums.v1 import EventType, RetryState, WorkflowExecutionStatus, WorkflowTaskFailedCause
@@ -102,7 +102,9 @@ def _close(run: Run, status: WorkflowExecutionStatus.ValueType) -> None:
     if state.workflow_task is not None:
         run.buried.append((WORKFLOW, state.workflow_task.scheduled_event_id))
         state.workflow_task = None
-    run.buried.extend((ACTIVITY, each.scheduled_event_id) for each in state.activities.values() if not each.started_time)
+    run.buried.extend(
+        (ACTIVITY, each.scheduled_event_id) for each in state.activities.values() if not each.started_time
+    )
     run.dispatches.clear()
     state.activities = {}
     state.timers = {}

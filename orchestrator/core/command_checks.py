@@ -1,10 +1,11 @@
-"""The checks of workflow commands before they are applied, with a Temporal server's causes and texts (3.6).
+"""The checks of workflow commands before they are applied, with a Temporal server's causes and texts.
 
 A failed check fails the workflow task; the names below go into the texts as users know them.
 """
 
 from collections.abc import Callable
 
+from google.protobuf.duration_pb2 import Duration
 from temporalio.api.command.v1 import Command
 from temporalio.api.enums.v1 import CommandType, WorkflowTaskFailedCause
 
@@ -93,10 +94,14 @@ def check_timer(command: Command, limits: Limits) -> None:
     if not attributes.timer_id:
         raise CommandFailed(cause, "TimerId is not set on StartTimerCommand.")
     if too_long(attributes.timer_id, limits):
-        raise CommandFailed(cause, _length("TimerId on StartTimerCommand", f"TimerId={attributes.timer_id}", attributes.timer_id, limits))
+        raise CommandFailed(
+            cause,
+            _length("TimerId on StartTimerCommand", f"TimerId={attributes.timer_id}", attributes.timer_id, limits),
+        )
     if problem := duration_problem(attributes.start_to_fire_timeout):
         raise CommandFailed(
-            cause, f"An invalid StartToFireTimeout is set on StartTimerCommand: {problem}. TimerId={attributes.timer_id}"
+            cause,
+            f"An invalid StartToFireTimeout is set on StartTimerCommand: {problem}. TimerId={attributes.timer_id}",
         )
 
 
@@ -135,13 +140,13 @@ def check_activity(command: Command, limits: Limits) -> None:
         raise CommandFailed(cause, _length("ActivityId", where, activity_id, limits))
     if too_long(activity_type, limits):
         raise CommandFailed(cause, _length("ActivityType", where, activity_type, limits))
-    for name, field in (
-        ("ScheduleToCloseTimeout", "schedule_to_close_timeout"),
-        ("ScheduleToStartTimeout", "schedule_to_start_timeout"),
-        ("StartToCloseTimeout", "start_to_close_timeout"),
-        ("HeartbeatTimeout", "heartbeat_timeout"),
+    for name, timeout in (
+        ("ScheduleToCloseTimeout", attributes.schedule_to_close_timeout),
+        ("ScheduleToStartTimeout", attributes.schedule_to_start_timeout),
+        ("StartToCloseTimeout", attributes.start_to_close_timeout),
+        ("HeartbeatTimeout", attributes.heartbeat_timeout),
     ):
-        if attributes.HasField(field) and (problem := duration_problem(getattr(attributes, field))):
+        if problem := duration_problem(timeout):
             raise CommandFailed(cause, f"Invalid {name}: {problem} {where}")
     if not _set(attributes.schedule_to_close_timeout) and not _set(attributes.start_to_close_timeout):
         raise CommandFailed(
@@ -200,7 +205,7 @@ def too_large(cause: WorkflowTaskFailedCause.ValueType, what: str, size: int, li
         raise CommandFailed(cause, f"{what} exceeds size limit.", terminates=True)
 
 
-def _set(duration) -> bool:  # type: ignore[no-untyped-def]
+def _set(duration: Duration) -> bool:
     return bool(duration.seconds or duration.nanos)
 
 

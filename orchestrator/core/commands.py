@@ -1,4 +1,4 @@
-"""Applies the commands of a completed workflow task, one by one and in order (temporal-behaviour 3.5, 3.6).
+"""Applies the commands of a completed workflow task, one by one and in order.
 
 Each command type is a row of COMMANDS: the cause its failure is reported with, its check, and its effect.
 """
@@ -104,7 +104,8 @@ def _schedule_activity(run: Run, command: Command, completion: Completion) -> No
     if len(run.state.activities) >= limit:
         raise CommandFailed(
             _F.WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
-            f"the number of pending activities, {len(run.state.activities)}, has reached the per-workflow limit of {limit}",
+            f"the number of pending activities, {len(run.state.activities)}, "
+            f"has reached the per-workflow limit of {limit}",
         )
     if any(each.activity_id == attributes.activity_id for each in run.state.activities.values()):
         raise CommandFailed(

@@ -13,7 +13,9 @@ from orchestrator.core.state import ExecutionState
 
 def next_deadline(state: ExecutionState) -> int:
     """The earliest deadline of an open run, nanoseconds since the epoch; 0 without one."""
-    found: list[int] = [each for each in (state.backoff_until, state.run_expiration, state.execution_expiration) if each]
+    found: list[int] = [
+        each for each in (state.backoff_until, state.run_expiration, state.execution_expiration) if each
+    ]
     if state.workflow_task is not None:
         due, _ = workflow_task.deadline(state.workflow_task)
         if due:

@@ -1,4 +1,4 @@
-"""Limits that end a run or its workflow task instead of refusing a call (temporal-behaviour 3.2, 9)."""
+"""Limits that end a run or its workflow task instead of refusing a call, as a Temporal server does."""
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 

@@ -1,4 +1,4 @@
-"""Priorities: levels from 1, the most urgent, to 5; 3 without one (temporal-behaviour 3.21)."""
+"""Priorities: levels from 1, the most urgent, to 5; 3 without one."""
 
 from temporalio.api.common.v1 import Priority
 

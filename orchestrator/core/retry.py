@@ -1,4 +1,4 @@
-"""Retry policies: defaults, checks, the next interval, and which failures are worth another try (3.10)."""
+"""Retry policies: defaults, checks, the next interval, and which failures are worth another try."""
 
 from temporalio.api.common.v1 import RetryPolicy as RetryPolicyMessage
 from temporalio.api.enums.v1 import RetryState, TimeoutType

@@ -1,12 +1,12 @@
 """One run under one transition: its state, the events written so far, and what must follow the commit.
 
 Events are numbered when they are appended. While a worker holds the workflow task, events that are not its own are
-buffered instead and numbered when the task ends; Temporal's order of such a flush is kept
-(reference: temporal-behaviour 3.2).
+buffered instead and numbered when the task ends, in the order a Temporal server gives them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -129,13 +129,14 @@ class Run:
         """
         if self._now is None:
             self._now = timestamp(self.now)
+        own: dict[str, Any] = {field_name: attributes}
         event = HistoryEvent(
             event_type=event_type,
             event_time=timestamp(time) if time else self._now,
             user_metadata=user_metadata,
             links=links,
             worker_may_ignore=worker_may_ignore,
-            **{field_name: attributes},
+            **own,
         )
         self.changed = True
         if event_type in BUFFERED:

@@ -1,4 +1,4 @@
-"""What reaches an open run from outside: signals, cancel requests, attached request ids (3.9, 3.12, 3.3)."""
+"""What reaches an open run from outside: signals, cancel requests, attached request ids."""
 
 from collections.abc import Iterable
 
@@ -69,9 +69,7 @@ def add_signaled(
     )
 
 
-def request_cancel(
-    run: Run, *, reason: str, identity: str, request_id: str, links: Iterable[Link] = ()
-) -> None:
+def request_cancel(run: Run, *, reason: str, identity: str, request_id: str, links: Iterable[Link] = ()) -> None:
     """Asks the workflow to end; asking again, or asking a closed run, changes nothing."""
     state = run.state
     if not state.running or state.cancel_requested:

@@ -1,9 +1,11 @@
-"""Starting a run: the checks of a start request, and the first events (temporal-behaviour 3.3)."""
+"""Starting a run: the checks of a start request, and the first events."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from temporalio.api.common.v1 import Link, Memo, Payload, Payloads, SearchAttributes
 from temporalio.api.enums.v1 import EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import (
     SignalWithStartWorkflowExecutionRequest,
@@ -43,11 +45,10 @@ class Identity:
 
 def check(request: StartRequest, limits: Limits) -> Policies:
     """Checks a start request and resolves its policies; raises InvalidArgument for the first thing wrong."""
-    signal = isinstance(request, SignalWithStartWorkflowExecutionRequest)
     if not request.workflow_id:
         raise InvalidArgument("WorkflowId is not set on request.")
     check_length(request.workflow_id, "WorkflowId", limits)
-    if signal:
+    if isinstance(request, SignalWithStartWorkflowExecutionRequest):
         if not request.signal_name:
             raise InvalidArgument("SignalName is not set on request.")
         check_length(request.signal_name, "SignalName", limits)
@@ -55,26 +56,26 @@ def check(request: StartRequest, limits: Limits) -> Policies:
         retry.validate(request.retry_policy)
     if request.cron_schedule and request.HasField("workflow_start_delay"):
         raise InvalidArgument("CronSchedule and WorkflowStartDelay may not be used together.")
-    for name, field in (
-        ("Execution", "workflow_execution_timeout"),
-        ("Run", "workflow_run_timeout"),
-        ("Task", "workflow_task_timeout"),
+    for name, timeout in (
+        ("Execution", request.workflow_execution_timeout),
+        ("Run", request.workflow_run_timeout),
+        ("Task", request.workflow_task_timeout),
     ):
-        if request.HasField(field) and (problem := duration_problem(getattr(request, field))):
+        if problem := duration_problem(timeout):
             raise InvalidArgument(f"An invalid Workflow{name}TimeoutSeconds is set on request. cause: {problem}")
-    if request.HasField("workflow_start_delay") and (problem := duration_problem(request.workflow_start_delay)):
+    if problem := duration_problem(request.workflow_start_delay):
         raise InvalidArgument(f"An invalid WorkflowStartDelaySeconds is set on request. cause: {problem}")
     if not request.workflow_type.name:
         raise InvalidArgument("WorkflowType is not set on request.")
     check_length(request.workflow_type.name, "WorkflowType", limits)
     check_task_queue(request.task_queue if request.HasField("task_queue") else None, limits)
     check_length(request.request_id, "RequestId", limits)
-    policies = _policies(request, signal)
+    policies = _policies(request)
     if request.HasField("priority"):
         priority.validate(request.priority)
     if request.links:
         check_links(request.links, limits)
-    if not signal:
+    if isinstance(request, StartWorkflowExecutionRequest):
         _check_callbacks(request)
     _check_sizes(request, limits)
     if request.cron_schedule:
@@ -163,7 +164,7 @@ def begin(
     return run
 
 
-def without_nulls(fields: dict[str, Payload]) -> dict[str, bytes]:
+def without_nulls(fields: Mapping[str, Payload]) -> dict[str, bytes]:
     """Serialized payloads by key, without those that hold nothing."""
     return {key: payload.SerializeToString() for key, payload in fields.items() if not is_null(payload)}
 
@@ -176,7 +177,7 @@ def is_null(payload: Payload) -> bool:
 
 def _write_started(run: Run, request: StartRequest, backoff: int, eager: bool) -> None:
     state = run.state
-    signal = isinstance(request, SignalWithStartWorkflowExecutionRequest)
+    failure, result = _inherited(request)
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
         "workflow_execution_started_event_attributes",
@@ -199,20 +200,23 @@ def _write_started(run: Run, request: StartRequest, backoff: int, eager: bool) -
             header=request.header if request.HasField("header") else None,
             workflow_id=state.workflow_id,
             priority=request.priority if request.HasField("priority") else None,
-            continued_failure=_optional(request, "continued_failure"),
-            last_completion_result=_optional(request, "last_completion_result"),
+            continued_failure=failure,
+            last_completion_result=result,
             eager_execution_accepted=eager,
         ),
         user_metadata=request.user_metadata if request.HasField("user_metadata") else None,
-        links=() if signal else request.links,
+        links=request.links if isinstance(request, StartWorkflowExecutionRequest) else (),
     )
 
 
-def _optional(request: StartRequest, field: str):  # type: ignore[no-untyped-def]
-    """A field that only a start has."""
-    if isinstance(request, StartWorkflowExecutionRequest) and request.HasField(field):  # type: ignore[arg-type]
-        return getattr(request, field)
-    return None
+def _inherited(request: StartRequest) -> tuple[Failure | None, Payloads | None]:
+    """The failure and the result of an earlier run, which a start may hand to the new one."""
+    if not isinstance(request, StartWorkflowExecutionRequest):
+        return None, None
+    return (
+        request.continued_failure if request.HasField("continued_failure") else None,
+        request.last_completion_result if request.HasField("last_completion_result") else None,
+    )
 
 
 def _memo(fields: dict[str, bytes]) -> Memo | None:
@@ -227,7 +231,8 @@ def _search_attributes(fields: dict[str, bytes]) -> SearchAttributes | None:
     return SearchAttributes(indexed_fields={key: Payload.FromString(value) for key, value in fields.items()})
 
 
-def _policies(request: StartRequest, signal: bool) -> Policies:
+def _policies(request: StartRequest) -> Policies:
+    signal = isinstance(request, SignalWithStartWorkflowExecutionRequest)
     reuse, conflict = request.workflow_id_reuse_policy, request.workflow_id_conflict_policy
     if signal and conflict == _C.WORKFLOW_ID_CONFLICT_POLICY_FAIL:
         raise InvalidArgument(
@@ -239,9 +244,7 @@ def _policies(request: StartRequest, signal: bool) -> Policies:
                 "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together "
                 "with a WorkflowIDConflictPolicy"
             )
-        return Policies(
-            _R.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, _C.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
-        )
+        return Policies(_R.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, _C.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
     if (
         reuse == _R.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
         and conflict == _C.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
@@ -260,7 +263,9 @@ def _check_callbacks(request: StartWorkflowExecutionRequest) -> None:
     for callback in request.completion_callbacks:
         if callback.WhichOneof("variant") is None:
             raise Unimplemented("unknown callback variant: <nil>")
-        raise InvalidArgument(f"invalid url: completion callbacks are not supported by this server: {callback.nexus.url}")
+        raise InvalidArgument(
+            f"invalid url: completion callbacks are not supported by this server: {callback.nexus.url}"
+        )
 
 
 def _check_sizes(request: StartRequest, limits: Limits) -> None:

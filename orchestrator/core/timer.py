@@ -1,4 +1,4 @@
-"""User timers (temporal-behaviour 3.8)."""
+"""User timers: started, fired, cancelled."""
 
 from temporalio.api.command.v1 import StartTimerCommandAttributes
 from temporalio.api.enums.v1 import EventType

@@ -1,4 +1,4 @@
-"""The workflow task machine: scheduled, started, then completed, failed or timed out (temporal-behaviour 3.4).
+"""The workflow task machine: scheduled, started, then completed, failed or timed out.
 
 At most one workflow task is pending. The first attempt writes its events as it goes; later attempts are transient and
 write them only when one completes, so a task that fails for hours leaves one failure in the history.
@@ -264,10 +264,10 @@ def transient_events(run: Run) -> list[HistoryEvent]:
 
 
 def _start_to_close(timeout: int, attempt: int) -> int:
-    """A task that keeps failing is given more time between attempts (temporal-behaviour 3.4)."""
+    """A task that keeps failing is given more time between attempts."""
     if attempt <= _SLOW_RETRY_FROM:
         return timeout
-    return timeout + min(_SLOW_RETRY_MAXIMUM, _SLOW_RETRY_INITIAL * 2 ** min(attempt - _SLOW_RETRY_FROM - 1, 16))
+    return timeout + min(_SLOW_RETRY_MAXIMUM, _SLOW_RETRY_INITIAL << min(attempt - _SLOW_RETRY_FROM - 1, 16))
 
 
 def _suggestions(run: Run, task: WorkflowTask) -> tuple[int, ...]:
@@ -315,7 +315,7 @@ def _write_started(run: Run, task: WorkflowTask) -> None:
             identity=task.identity,
             request_id=task.request_id,
             suggest_continue_as_new=bool(task.suggestions),
-            suggest_continue_as_new_reasons=task.suggestions,
+            suggest_continue_as_new_reasons=task.suggestions,  # type: ignore[arg-type]
             history_size_bytes=task.history_size,
             worker_version=WorkerVersionStamp.FromString(task.worker_version) if task.worker_version else None,
         ),
