@@ -22,6 +22,7 @@ REFLECTED = (
 )
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+_PENDING = 1_000_000
 _IDENTITY_AND_GZIP = 0b101
 # No protobuf message starts with this byte: it would be the unknown wire type 7.
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -178,6 +179,9 @@ def channel_options(reuse_port: bool) -> list[tuple[str, int]]:
         # gRPC would decompress without a bound; `gunzip` has one.
         ("grpc.per_message_decompression", 0),
         ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
+        # A burst of polls waits for Python to accept it; by default gRPC refuses what is behind the first thousand.
+        ("grpc.server.max_pending_requests", _PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", _PENDING),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),

@@ -12,10 +12,10 @@ from typing import Any, Self
 
 import grpc
 
+from orchestrator.grpc.embedded import die_with_parent
 from orchestrator.grpc.serve import run
 from orchestrator.grpc.transport import Options, Transport
 from tests.grpc.table import SERVICE
-from tests.support.processes import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,31 +25,31 @@ class Server:
 
     Args:
         transport: `envoy` or `aio`.
+        fails: whether it may fail to start; then `process` and `errors` tell how.
         options: fields of `Options` other than the defaults of these tests.
     """
 
-    def __init__(self, transport: str, **options: Any) -> None:
+    def __init__(self, transport: str, fails: bool = False, **options: Any) -> None:
         self.transport = transport
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "tests.grpc.server", transport, json.dumps(options)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent(signal.SIGTERM),
         )
         self.errors = ""
         self._unread = b""
         said = self.line()
         if not said:
             self.close()
+            if not fails:
+                raise RuntimeError(f"The server did not start:\n{self.errors}")
             return
         started = json.loads(said)
         self.port: int = started["port"]
         self.http_port: int | None = started["http_port"]
         self.child: int | None = started["child"]
-        self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{self.port}", options=[("grpc.max_receive_message_length", -1)]
-        )
+        self.channel = self.connect()
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +58,11 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def connect(self) -> grpc.Channel:
+        """A channel with a connection of its own."""
+        options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+        return grpc.insecure_channel(f"127.0.0.1:{self.port}", options=options)
 
     def line(self, patience: float = 60.0) -> str:
         """The next line of standard output, empty at its end."""
@@ -98,6 +103,8 @@ class Server:
 
 def main(transport: str, options: dict[str, Any]) -> int:
     """Serves the test table and prints where."""
+
+    die_with_parent()
 
     def started(server: Transport) -> None:
         process = getattr(server, "process", None)
