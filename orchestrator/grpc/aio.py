@@ -3,15 +3,18 @@
 import asyncio
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 import grpc
 
 from orchestrator.errors import MessageTooLarge, ServiceError, Unimplemented
 from orchestrator.grpc.call import Handler, Handlers
 from orchestrator.grpc.framing import MESSAGE_LIMIT, gunzip
+from orchestrator.grpc.http import Application
+from orchestrator.grpc.http_server import HttpServer
 from orchestrator.grpc.status import details, refusal
-from orchestrator.grpc.transport import Options, StartFailed, build, check_port, resolve
+from orchestrator.grpc.transport import Options, PortInUse, StartFailed, build, check_port, load, resolve
 
 WIRE_LIMIT = 64 * 1024 * 1024
 """What gRPC itself accepts, in bytes; what is between this and the limit is refused with the text SDKs match."""
@@ -113,7 +116,7 @@ class AioTransport:
     """Serves in this process and on this event loop.
 
     Args:
-        options: what to serve; an HTTP port is not served by this transport.
+        options: what to serve.
     """
 
     def __init__(self, options: Options) -> None:
@@ -121,6 +124,8 @@ class AioTransport:
         self._server: grpc.aio.Server | None = None
         self._handlers: Handlers | None = None
         self._port = 0
+        self._http: HttpServer | None = None
+        self._http_port: int | None = None
 
     @property
     def port(self) -> int:
@@ -129,19 +134,22 @@ class AioTransport:
 
     @property
     def http_port(self) -> int | None:
-        """Always None: grpc.aio speaks no HTTP/1."""
-        return None
+        """The port of the HTTP application."""
+        return self._http_port
 
     async def start(self) -> None:
         """Starts the handlers and the server.
 
         Raises:
-            PortInUse: somebody else listens on the port.
+            PortInUse: somebody else listens on a port.
             StartFailed: the handlers did not start.
         """
         options = self._options
         address = resolve(options.host)
         check_port(address, options.port, options.reuse_port)
+        if options.http_port is not None:
+            self._http = HttpServer(cast(Application, load(options.http_application)), options.stop_seconds * 0.6)
+            self._http_port = self._http.bind(address, options.http_port, options.reuse_port)
         try:
             self._handlers = build(options.handlers)
             await self._handlers.start()
@@ -152,8 +160,14 @@ class AioTransport:
         if options.reflection:
             reflect(self._server)
         target = f"[{address}]" if ":" in address else address
-        self._port = self._server.add_insecure_port(f"{target}:{options.port}")
+        try:
+            self._port = self._server.add_insecure_port(f"{target}:{options.port}")
+        except RuntimeError as error:
+            await self._handlers.stop()
+            raise PortInUse(options.port) from error
         await self._server.start()
+        if self._http is not None:
+            self._http.start()
 
     async def wait(self) -> None:
         """Returns when the server was stopped."""
@@ -164,10 +178,15 @@ class AioTransport:
         """Drains: no new calls, polls end empty, calls in flight finish within `stop_seconds`."""
         if self._server is None or self._handlers is None:
             return
-        stopping = asyncio.create_task(self._server.stop(self._options.stop_seconds * 0.6))
-        await self._handlers.drain()
-        await stopping
-        await self._handlers.stop()
+        grace = self._options.stop_seconds * 0.6
+        refusing_newcomers = asyncio.create_task(self._server.stop(grace))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._handlers.drain()
+        await refusing_newcomers
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.stop_seconds - grace):
+                await self._handlers.stop()
 
 
 def channel_options(reuse_port: bool) -> list[tuple[str, int]]:
