@@ -30,6 +30,17 @@ def next_deadline(state: ExecutionState) -> int:
     return min(found, default=0)
 
 
+def set_wake(run: Run) -> None:
+    """Moves the run's stored wake-up only when it must be earlier, or when it was used up by this transition."""
+    state = run.state
+    if not state.running:
+        state.wake_time = 0
+    elif run.woken:
+        state.wake_time = next_deadline(state)
+    elif run.earliest_deadline and (not state.wake_time or run.earliest_deadline < state.wake_time):
+        state.wake_time = run.earliest_deadline
+
+
 def fire_due(run: Run) -> None:
     """Does all that is due at the time of the transition."""
     state = run.state

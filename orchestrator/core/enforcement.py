@@ -7,10 +7,14 @@ from orchestrator.core.run import Run
 
 HISTORY_SIZE = "Workflow history size exceeds limit."
 HISTORY_COUNT = "Workflow history count exceeds limit."
+STATE_SIZE = "Workflow mutable state size exceeds limit."
 
 
 def enforce_limits(run: Run) -> None:
-    """Terminates a run whose history is too long, and ends a workflow task behind which too much waits."""
+    """Terminates a run whose history or state is too large, and ends a workflow task behind which too much waits.
+
+    What this transition adds counts in the next one: its size is known only once it is written.
+    """
     state, limits = run.state, run.limits
     if not state.running:
         return
@@ -28,6 +32,8 @@ def enforce_limits(run: Run) -> None:
         closing.terminate(run, reason=HISTORY_SIZE, identity=workflow_task.SERVER_IDENTITY)
     elif state.next_event_id - 1 > limits.history_count:
         closing.terminate(run, reason=HISTORY_COUNT, identity=workflow_task.SERVER_IDENTITY)
+    elif run.stored_size > limits.state_size:
+        closing.terminate(run, reason=STATE_SIZE, identity=workflow_task.SERVER_IDENTITY)
 
 
 def _too_much_buffered(run: Run) -> bool:

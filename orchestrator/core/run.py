@@ -72,6 +72,7 @@ class Run:
         visible: whether what a list shows of the run changed.
         changed: whether anything did.
         woken: whether its stored wake-up is used up, so that the next one must be computed afresh.
+        stored_size: bytes of its state before this transition; 0 for a new run.
     """
 
     state: ExecutionState
@@ -84,6 +85,7 @@ class Run:
     visible: bool = False
     changed: bool = False
     woken: bool = False
+    stored_size: int = 0
     _open: list[HistoryEvent] | None = None
     _buffer: list[HistoryEvent] | None = None
     _now: Timestamp | None = None
@@ -194,7 +196,7 @@ class Run:
         """
         state = self.state
         task = state.workflow_task
-        if self._buffer and (task is None or not task.started_event_id):
+        if self.has_buffered and (task is None or not task.started_event_id):
             self.flush()
         if self._buffer is not None:
             state.buffered = [event.SerializeToString() for event in self._buffer]

@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.core import enforcement, state as states
 from orchestrator.core.limits import Limits
-from orchestrator.core.deadlines import next_deadline
+from orchestrator.core.deadlines import set_wake
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
 from orchestrator.errors import WorkflowNotFound
@@ -182,7 +182,7 @@ class Unit:
             if known is run:
                 assert loaded.blob is not None
                 loaded.state = states.decode(loaded.blob)
-                fresh = Run(loaded.state, self.now, self._batch.limits)
+                fresh = Run(loaded.state, self.now, self._batch.limits, stored_size=len(loaded.blob))
                 self._runs[index] = (loaded, fresh)
                 return fresh
         raise LookupError("the run is not of this operation")
@@ -243,7 +243,7 @@ class Unit:
                 each.scheduled_event_id,
                 each.stamp,
             )
-        _set_wake(run)
+        set_wake(run)
         if run.visible:
             record = record_of(key.shard_id, state, batch.types(state.namespace_id))
             (changes.new_records if loaded.version == 0 and key not in batch.dirty else changes.records).append(record)
@@ -255,25 +255,14 @@ class Unit:
         for known, run in self._runs:
             if known is loaded:
                 return run
-        loaded.snapshot()
-        run = Run(loaded.state, self.now, self._batch.limits)
+        blob = loaded.snapshot()
+        run = Run(loaded.state, self.now, self._batch.limits, stored_size=len(blob))
         self._runs.append((loaded, run))
         return run
 
     def loaded(self, run: Run) -> Loaded:
         """What this process keeps of a run of this transition."""
         return next(loaded for loaded, known in (*self._runs, *self._created) if known is run)
-
-
-def _set_wake(run: Run) -> None:
-    """Moves the run's wake-up only when it must be earlier than the stored one, or when that one was used up."""
-    state = run.state
-    if not state.running:
-        state.wake_time = 0
-    elif run.woken:
-        state.wake_time = next_deadline(state)
-    elif run.earliest_deadline and (not state.wake_time or run.earliest_deadline < state.wake_time):
-        state.wake_time = run.earliest_deadline
 
 
 def load(stored: Stored, key: RunKey) -> Loaded:
