@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from temporalio.api.common.v1 import Memo, Payload, SearchAttributes
+from temporalio.api.common.v1 import Memo, Payload
 
 from orchestrator.core import search_attributes
 from orchestrator.core.state import ExecutionState
@@ -16,6 +16,7 @@ OPEN = 2**63 - 1
 def record_of(shard_id: int, state: ExecutionState, types: Mapping[str, int]) -> Record:
     """The visibility record of a run as it is now; `types` are the custom search attributes of its namespace."""
     closed = not state.running
+    attributes = search_attributes.typed(_parsed(state.search_attributes), types)
     return Record(
         shard_id=shard_id,
         run_id=state.run_id,
@@ -36,8 +37,8 @@ def record_of(shard_id: int, state: ExecutionState, types: Mapping[str, int]) ->
         root_workflow_id=state.workflow_id,
         root_run_id=state.run_id,
         memo=_memo(state.memo),
-        payloads=_payloads(state.search_attributes),
-        search_attributes=_values(state.search_attributes, types),
+        payloads=attributes.SerializeToString(),
+        search_attributes=json.dumps(search_attributes.decode(attributes)),
     )
 
 
@@ -45,14 +46,6 @@ def _memo(fields: dict[str, bytes]) -> bytes:
     if not fields:
         return b""
     return Memo(fields=_parsed(fields)).SerializeToString()
-
-
-def _payloads(fields: dict[str, bytes]) -> bytes:
-    return SearchAttributes(indexed_fields=_parsed(fields)).SerializeToString() if fields else b""
-
-
-def _values(fields: dict[str, bytes], types: Mapping[str, int]) -> str:
-    return json.dumps(search_attributes.decode(_parsed(fields), types)) if fields else "{}"
 
 
 def _parsed(fields: dict[str, bytes]) -> dict[str, Payload]:
