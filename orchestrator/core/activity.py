@@ -25,7 +25,7 @@ from orchestrator.core.activity_timeouts import next_timeout, timeout_failure
 from orchestrator.core.priority import level
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, Dispatch, Run
 from orchestrator.core.state import Activity
-from orchestrator.core.wire import json_payloads, length_ns, optional_duration
+from orchestrator.core.wire import after, json_payloads, length_ns, optional_duration
 from orchestrator.errors import InvalidArgument, NotFound
 
 GONE = "invalid activityID or activity already timed out or invoking workflow is completed"
@@ -245,7 +245,7 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
     """Decides what follows a failed attempt and, when another one follows, schedules it."""
     if activity.cancel_requested:
         return RetryState.RETRY_STATE_CANCEL_REQUESTED
-    expiration = activity.first_scheduled_time + activity.schedule_to_close if activity.schedule_to_close else 0
+    expiration = after(activity.first_scheduled_time, activity.schedule_to_close) if activity.schedule_to_close else 0
     delay, retry_state = retry.next_delay(activity.retry_policy, activity.attempt, failure, run.now, expiration)
     if retry_state != RetryState.RETRY_STATE_IN_PROGRESS:
         return retry_state
@@ -253,7 +253,7 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
     activity.last_identity = activity.started_identity
     activity.last_attempt_complete_time = run.now
     activity.attempt += 1
-    activity.scheduled_time = run.now + delay
+    activity.scheduled_time = after(run.now, delay)
     activity.started_time = 0
     activity.started_identity = activity.request_id = ""
     activity.stamp = run.new_stamp()

@@ -4,6 +4,7 @@ from temporalio.api.enums.v1 import TimeoutType
 from temporalio.api.failure.v1 import Failure, TimeoutFailureInfo
 
 from orchestrator.core.state import Activity
+from orchestrator.core.wire import after
 
 _NAMES = {
     TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "StartToClose",
@@ -18,16 +19,22 @@ def next_timeout(activity: Activity) -> tuple[int, TimeoutType.ValueType]:
     """When the earliest timeout passes, nanoseconds since the epoch (0: never), and which it is."""
     due: list[tuple[int, TimeoutType.ValueType]] = []
     if activity.schedule_to_close:
-        deadline = activity.first_scheduled_time + activity.schedule_to_close
-        due.append((deadline, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE))
+        due.append(
+            (
+                after(activity.first_scheduled_time, activity.schedule_to_close),
+                TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
+            )
+        )
     if activity.started_time:
         if activity.start_to_close:
-            due.append((activity.started_time + activity.start_to_close, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE))
+            due.append((after(activity.started_time, activity.start_to_close), TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE))
         if activity.heartbeat_timeout:
             alive = max(activity.started_time, activity.heartbeat_time)
-            due.append((alive + activity.heartbeat_timeout, TimeoutType.TIMEOUT_TYPE_HEARTBEAT))
+            due.append((after(alive, activity.heartbeat_timeout), TimeoutType.TIMEOUT_TYPE_HEARTBEAT))
     elif activity.schedule_to_start:
-        due.append((activity.scheduled_time + activity.schedule_to_start, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START))
+        due.append(
+            (after(activity.scheduled_time, activity.schedule_to_start), TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
+        )
     return min(due) if due else (0, TimeoutType.TIMEOUT_TYPE_UNSPECIFIED)
 
 

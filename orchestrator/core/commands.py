@@ -39,7 +39,7 @@ class Completion:
         search_attribute_types: the namespace's own attributes, by name.
         allow_eager: whether activities that ask for it are started here and now.
         eager: the activities to start so.
-        wake: whether the commands made a next workflow task necessary.
+        cancelled: how many activities no worker had were cancelled; each left an event in the buffer.
     """
 
     event_id: int
@@ -48,7 +48,12 @@ class Completion:
     search_attribute_types: Mapping[str, int]
     allow_eager: bool = True
     eager: list[Activity] = field(default_factory=list)
-    wake: bool = False
+    cancelled: int = 0
+
+    @property
+    def wake(self) -> bool:
+        """Whether the commands made a next workflow task necessary."""
+        return self.cancelled > 0
 
 
 def apply(run: Run, commands: list[Command], completion: Completion) -> None:
@@ -64,7 +69,8 @@ def apply(run: Run, commands: list[Command], completion: Completion) -> None:
             raise _unknown(command)
         checks.check_attributes(command, row.cause, row.field)
         row.check(command, run.limits)
-        if command.command_type in checks.CLOSING and run.has_buffered:
+        if command.command_type in checks.CLOSING and len(run.buffer) > completion.cancelled:
+            # Something came that the worker has not seen. What its own commands led to does not count.
             raise CommandFailed(_F.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
         row.apply(run, command, completion)
 
@@ -132,7 +138,7 @@ def _cancel_activity(run: Run, command: Command, completion: Completion) -> None
         ) from None
     if cancelled:
         completion.eager[:] = [each for each in completion.eager if each.scheduled_event_id != scheduled_event_id]
-        completion.wake = True
+        completion.cancelled += 1
 
 
 def _record_marker(run: Run, command: Command, completion: Completion) -> None:

@@ -13,7 +13,7 @@ STATE_SIZE = "Workflow mutable state size exceeds limit."
 def enforce_limits(run: Run) -> None:
     """Terminates a run whose history or state is too large, and ends a workflow task behind which too much waits.
 
-    What this transition adds counts in the next one: its size is known only once it is written.
+    The sizes are those before this transition: what it adds is weighed when it is written.
     """
     state, limits = run.state, run.limits
     if not state.running:

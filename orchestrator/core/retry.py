@@ -23,7 +23,7 @@ def validate(policy: RetryPolicyMessage) -> None:
     initial, maximum = length_ns(policy.initial_interval), length_ns(policy.maximum_interval)
     if initial < 0:
         raise InvalidArgument("invalid InitialInterval set on retry policy: negative duration")
-    if policy.backoff_coefficient and policy.backoff_coefficient < 1:
+    if policy.backoff_coefficient and not policy.backoff_coefficient >= 1:  # NaN is no number to wait by.
         raise InvalidArgument("BackoffCoefficient cannot be less than 1 on retry policy.")
     if maximum < 0:
         raise InvalidArgument("invalid MaximumInterval set on retry policy: negative duration")
@@ -111,7 +111,7 @@ def next_delay(
         return 0, RetryState.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED
     delay = interval(policy, attempt)
     if failure.HasField("application_failure_info") and failure.application_failure_info.HasField("next_retry_delay"):
-        delay = length_ns(failure.application_failure_info.next_retry_delay)
+        delay = max(0, length_ns(failure.application_failure_info.next_retry_delay))
     if expiration and now + delay > expiration:
         return 0, RetryState.RETRY_STATE_TIMEOUT
     return delay, RetryState.RETRY_STATE_IN_PROGRESS

@@ -17,7 +17,7 @@ from orchestrator.core.limits import Limits
 from orchestrator.core.request_checks import check_length, check_links, check_task_queue, duration_problem
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
-from orchestrator.core.wire import LONGEST, duration, length_ns, optional_duration, optional_timestamp
+from orchestrator.core.wire import LONGEST, after, duration, length_ns, optional_duration, optional_timestamp
 from orchestrator.errors import InvalidArgument, Unimplemented
 
 StartRequest = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
@@ -122,13 +122,13 @@ def begin(
         task_queue=request.task_queue.name,
         start_time=now,
         original_start_time=now,
-        execution_time=now + backoff,
+        execution_time=after(now, backoff),
         execution_timeout=execution_timeout,
         run_timeout=run_timeout,
         task_timeout=task_timeout,
         create_request_id=identity.request_id,
         request_ids={identity.request_id: (EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, 1)},
-        execution_expiration=min(LONGEST, now + execution_timeout) if execution_timeout else 0,
+        execution_expiration=after(now, execution_timeout) if execution_timeout else 0,
         retry_policy=policy,
         memo=memo,
         search_attributes=search_attributes,
@@ -136,9 +136,7 @@ def begin(
         user_metadata=request.user_metadata.SerializeToString() if request.HasField("user_metadata") else b"",
     )
     if run_timeout:
-        state.run_expiration = min(LONGEST, now + backoff + run_timeout)
-        if state.execution_expiration:
-            state.run_expiration = min(state.run_expiration, state.execution_expiration)
+        state.run_expiration = run_expiration(state.execution_time, run_timeout, state.execution_expiration)
     run = Run(state, now, limits, visible=True)
     _write_started(run, request, backoff, eager)
     if state.run_expiration:
@@ -157,11 +155,16 @@ def begin(
         )
     if backoff:
         run.flush()
-        state.backoff_until = now + backoff
+        state.backoff_until = state.execution_time
         run.wake_at(state.backoff_until)
     else:
         workflow_task.schedule(run)
     return run
+
+
+def run_expiration(execution_time: int, run_timeout: int, execution_expiration: int) -> int:
+    """When a run with a run timeout times out: it is measured from its first workflow task."""
+    return min(after(execution_time, run_timeout), execution_expiration or LONGEST)
 
 
 def without_nulls(fields: Mapping[str, Payload]) -> dict[str, bytes]:

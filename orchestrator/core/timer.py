@@ -11,7 +11,7 @@ from temporalio.api.sdk.v1 import UserMetadata
 
 from orchestrator.core.run import Run
 from orchestrator.core.state import Timer
-from orchestrator.core.wire import LONGEST, duration, length_ns
+from orchestrator.core.wire import after, duration, length_ns
 
 
 def start(
@@ -34,7 +34,7 @@ def start(
         ),
         user_metadata=user_metadata,
     )
-    timer = Timer(command.timer_id, event.event_id, min(LONGEST, run.now + length))
+    timer = Timer(command.timer_id, event.event_id, after(run.now, length))
     run.state.timers[timer.timer_id] = timer
     run.wake_at(timer.fire_time)
 

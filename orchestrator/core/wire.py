@@ -9,7 +9,12 @@ from temporalio.api.common.v1 import Payload, Payloads
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 LONGEST = 2**63 - 1
-"""Longer durations are cut to this, about 292 years: what 64 bits of nanoseconds hold."""
+"""Longer durations are cut to this, about 292 years: what 64 bits of nanoseconds hold. Later times are cut to it too."""
+
+
+def after(time: int, length: int) -> int:
+    """The time a length after another, cut to what databases can store: the year 2262."""
+    return min(LONGEST, time + length)
 
 
 def timestamp(ns: int) -> Timestamp:

@@ -28,7 +28,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
 from orchestrator.core.state import WorkflowTask
-from orchestrator.core.wire import SECOND, duration
+from orchestrator.core.wire import SECOND, after, duration
 from orchestrator.errors import NotFound
 
 INLINE_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
@@ -74,7 +74,7 @@ def schedule(run: Run, *, original_time: int = 0) -> None:
     state.workflow_task = task
     state.backoff_until = 0
     if task.schedule_to_start:
-        run.wake_at(run.now + task.schedule_to_start)
+        run.wake_at(after(run.now, task.schedule_to_start))
     run.changed = True
     run.dispatches.append(Dispatch(WORKFLOW, queue, task.scheduled_event_id, task.stamp))
 
@@ -120,7 +120,7 @@ def start(
         _write_started(run, task)
     else:
         task.started_event_id = task.scheduled_event_id + 1
-    run.wake_at(run.now + task.timeout)
+    run.wake_at(after(run.now, task.timeout))
     run.changed = True
     return True
 
@@ -243,9 +243,9 @@ def clear_sticky(run: Run) -> None:
 def deadline(task: WorkflowTask) -> tuple[int, TimeoutType.ValueType]:
     """When a task times out, in nanoseconds since the epoch (0: never), and how."""
     if task.started_event_id:
-        return task.started_time + task.timeout, TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE
+        return after(task.started_time, task.timeout), TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE
     if task.schedule_to_start:
-        return task.scheduled_time + task.schedule_to_start, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
+        return after(task.scheduled_time, task.schedule_to_start), TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
     return 0, TimeoutType.TIMEOUT_TYPE_UNSPECIFIED
 
 
