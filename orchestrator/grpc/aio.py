@@ -183,6 +183,8 @@ class AioTransport:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._handlers.drain()
+        if self._http is not None:
+            await self._http.stop()
         await refusing_newcomers
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.stop_seconds - grace):

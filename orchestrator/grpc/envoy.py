@@ -101,7 +101,7 @@ class EnvoyTransport:
                 *("--log-level", "error"),
                 "--disable-hot-restart",
                 env=self._environment(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *options.keep_open),
                 # A Ctrl-C at the terminal is for the parent, which drains.
                 start_new_session=True,
             )

@@ -4,11 +4,15 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
 from orchestrator.grpc.transport import Options, Transport, TransportError, choose, create
 
 log = logging.getLogger(__name__)
+
+Beside = Callable[[Transport], Awaitable[None]]
 
 
 async def serve(options: Options, requested: str = "auto", started: Callable[[Transport], None] | None = None) -> int:
@@ -26,29 +30,66 @@ async def serve(options: Options, requested: str = "auto", started: Callable[[Tr
     try:
         name, reason = choose(requested)
         log.info("gRPC transport: %s (%s)", name, reason)
-        transport = create(name, options)
-        await transport.start()
+        await serve_transport(create(name, options), started)
     except TransportError as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
+
+
+async def serve_transport(
+    transport: Transport, started: Callable[[Transport], None] | None = None, beside: Beside | None = None
+) -> None:
+    """Starts a transport, serves until SIGTERM or SIGINT, and drains it. A signal while it starts ends it too.
+
+    Args:
+        transport: not started yet.
+        started: called once calls are answered.
+        beside: runs while the server serves, and is cancelled when a signal comes. The server goes on when it returns,
+            and is drained when it raises; what it raised is raised again.
+
+    Raises:
+        TransportError: it could not start, or it died.
+    """
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    if started is not None:
-        started(transport)
-    ended = asyncio.create_task(transport.wait())
     asked = asyncio.create_task(told.wait())
+    starting = asyncio.create_task(transport.start())
+    company: asyncio.Future[None] | None = None
     try:
-        await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await starting
+            return
+        starting.result()
+        if started is not None:
+            started(transport)
+        ended = asyncio.create_task(transport.wait())
+        if beside is not None:
+            company = asyncio.ensure_future(beside(transport))
+        await _first(ended, asked, company)
+        if company is not None and not company.done():
+            company.cancel()
+            await asyncio.wait((company,))
         await transport.stop()
         await ended
-    except TransportError as error:
-        print(error, file=sys.stderr)
-        return 1
+        if company is not None and not company.cancelled():
+            company.result()
     finally:
         asked.cancel()
-    return 0
+
+
+async def _first(ended: asyncio.Future[None], asked: asyncio.Future[Any], company: asyncio.Future[None] | None) -> None:
+    """Waits for the end of the server, for a signal, or for what runs beside it to fail."""
+    if company is not None:
+        await asyncio.wait((ended, asked, company), return_when=asyncio.FIRST_COMPLETED)
+        if company.done() and company.exception() is not None:
+            return
+    await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
 
 
 def run(options: Options, requested: str = "auto", started: Callable[[Transport], None] | None = None) -> int:

@@ -60,6 +60,7 @@ class Options:
         stop_seconds: how long stopping may take, in-flight calls included.
         sweep_seconds: the mean pace at which waiting calls are asked whether their caller is there; Envoy only.
         envoy_threads: Envoy's own threads, which speak HTTP/2; Python runs on one more; Envoy only.
+        keep_open: descriptors the serving process inherits, so that what they lock is locked until it is gone.
     """
 
     host: str = "127.0.0.1"
@@ -73,6 +74,7 @@ class Options:
     stop_seconds: float = 5.0
     sweep_seconds: float = 5.0
     envoy_threads: int = 1
+    keep_open: tuple[int, ...] = ()
 
 
 class Transport(Protocol):

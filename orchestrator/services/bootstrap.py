@@ -79,15 +79,7 @@ def check_database(database: str | None = None) -> Cluster:
     """
     settings = hugo_settings()
     database = database or settings.database
-    try:
-        unknown, unapplied = _migrations(database)
-    except DatabaseError as error:
-        raise SchemaMismatch(f"The database cannot be read: {_first_line(error)}.") from error
-    if unknown:
-        raise SchemaMismatch(
-            f"The database has migrations this version does not know ({', '.join(unknown)}): "
-            "it belongs to a newer version; upgrade the server."
-        )
+    unapplied = check_not_newer(database)
     if unapplied:
         raise SchemaMismatch(f"The database lacks migrations ({', '.join(unapplied)}): run `manage.py migrate`.")
     metadata = ClusterMetadata.objects.using(database).filter(id=1).first() if _has_tables(database) else None
@@ -99,6 +91,30 @@ def check_database(database: str | None = None) -> Cluster:
             f"{settings.shard_count}: the count is fixed by the first migrate; set it back."
         )
     return Cluster(str(metadata.cluster_id), metadata.shard_count)
+
+
+def check_not_newer(database: str) -> list[str]:
+    """Refuses a database that a newer version of this code has migrated, before anything touches it.
+
+    Args:
+        database: the Django alias.
+
+    Returns:
+        The names of the migrations it still lacks.
+
+    Raises:
+        SchemaMismatch: it has migrations this code does not know, or cannot be read.
+    """
+    try:
+        unknown, unapplied = _migrations(database)
+    except DatabaseError as error:
+        raise SchemaMismatch(f"The database cannot be read: {_first_line(error)}.") from error
+    if unknown:
+        raise SchemaMismatch(
+            f"The database has migrations this version does not know ({', '.join(unknown)}): "
+            "it belongs to a newer version; upgrade the server."
+        )
+    return unapplied
 
 
 def _default_shard_count(database: str) -> int:

@@ -1,0 +1,1 @@
+"""An order workflow for any Temporal-compatible server: `python -m examples.order`."""

@@ -1,0 +1,60 @@
+"""The commands and options of `manage.py hugo`."""
+
+import os
+from pathlib import Path
+
+import click
+
+GRPC_PORT = 7233
+HTTP_PORT = 8233
+PORT = click.IntRange(0, 65535)
+
+
+@click.group()
+def hugo() -> None:
+    """A Temporal-compatible durable-execution server in Django."""
+
+
+@hugo.command(short_help="Run the whole server in one go, and watch a sample workflow.")
+@click.option("--grpc-port", type=PORT, default=GRPC_PORT, show_default=True, help="Temporal's API; 0: a free port.")
+@click.option(
+    "--http-port", type=PORT, default=HTTP_PORT, show_default=True, help="REST and Django admin; 0: a free port."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the SQLite file and the secret key are.  [default: $HUGO_DATA_DIR, else .hugo in the checkout]",
+)
+@click.option(
+    "--transport",
+    type=click.Choice(["auto", "envoy", "aio"]),
+    help="What speaks gRPC: Envoy with Python embedded (fast), or grpc.aio (anywhere).  [default: HUGO['TRANSPORT']]",
+)
+@click.option("--no-sample", is_flag=True, help="Serve only; run no sample workflow.")
+@click.option("--once", is_flag=True, help="End after the sample: status 0 when it went well, 1 when not.")
+def dev(grpc_port: int, http_port: int, data: Path | None, transport: str | None, no_sample: bool, once: bool) -> None:
+    """Run the whole server on 127.0.0.1, for development.
+
+    Migrates the database, serves Temporal's API over gRPC and the REST API and Django admin over HTTP, then takes a
+    sample order workflow through a real temporalio worker and prints its history as it grows. Ctrl-C or SIGTERM drains
+    and ends it.
+
+    State is a SQLite file in the data directory, for one server at a time; with DATABASE_URL=postgresql://USER@HOST/NAME
+    in the environment it is in PostgreSQL.
+
+    When it serves, one line on standard output says where:
+
+        READY grpc=127.0.0.1:7233 http=127.0.0.1:8233
+
+    Exit status: 0 after Ctrl-C or SIGTERM; 1 when the server died; 2 with one sentence on standard error when something
+    is in the way: a busy port, a data directory that cannot be used, a database of a newer version or of another shard
+    count.
+    """
+    if once and no_sample:
+        raise click.UsageError("--once ends after the sample, and --no-sample runs none: give one of them.")
+    # The aio transport starts the sample as a child, and gRPC would warn of the fork that another thread is inside it.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    from orchestrator.management.dev import run_dev
+
+    raise SystemExit(run_dev(grpc_port, http_port, data, transport, sample=not no_sample, once=once))

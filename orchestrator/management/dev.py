@@ -1,0 +1,114 @@
+"""What `hugo dev` does: database, server, sample."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+from django.conf import settings
+
+from orchestrator.conf import HugoSettings, hugo_settings
+from orchestrator.grpc.serve import fastest_loop, serve_transport
+from orchestrator.grpc.transport import Options, PortInUse, ServerDied, Transport, TransportError, choose, create
+from orchestrator.management import banner
+from orchestrator.management.database import OpenDatabase, open_database
+from orchestrator.management.refusal import Refusal
+from orchestrator.management.sample import run_sample, sample_exists
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 4.0
+
+
+class SampleEnded(Exception):
+    """The sample is over and the server is to end with it.
+
+    Attributes:
+        status: the exit status of the sample.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def run_dev(
+    grpc_port: int, http_port: int, data: Path | None, transport: str | None, *, sample: bool, once: bool
+) -> int:
+    """Serves until a signal comes, or with `once` until the sample is over.
+
+    Args:
+        grpc_port: of Temporal's API; 0 for a free one.
+        http_port: of REST and the admin; 0 for a free one.
+        data: the data directory that was asked for, which the settings have read already.
+        transport: `auto`, `envoy` or `aio`; None for what the settings say.
+        sample: whether to run the sample.
+        once: whether to end after it.
+
+    Returns:
+        The exit status: 0 after a signal or a sample that went well, 1 otherwise.
+
+    Raises:
+        Refusal: something is in the way.
+    """
+    check_data_directory(data)
+    library = hugo_settings()
+    database = open_database(library.database)
+    options = Options(
+        host=HOST,
+        port=grpc_port,
+        http_port=http_port,
+        reflection=library.reflection,
+        stop_seconds=STOP_SECONDS,
+        keep_open=() if database.lock is None else (database.lock.descriptor,),
+    )
+    try:
+        name, reason = choose(transport or library.transport)
+        with asyncio.Runner(loop_factory=fastest_loop) as runner:
+            runner.run(_serve(create(name, options), reason, library, database, sample=sample, once=once))
+    except SampleEnded as ended:
+        return ended.status
+    except PortInUse as error:
+        option = "--grpc-port" if error.port == grpc_port else "--http-port"
+        raise Refusal(f"{str(error).rstrip('.')}: end what listens there, or choose another with {option}.") from error
+    except ServerDied as error:
+        click.echo(f"hugo: {error}", err=True)
+        return 1
+    except TransportError as error:
+        raise Refusal(str(error)) from error
+    return 0
+
+
+async def _serve(
+    transport: Transport, reason: str, library: HugoSettings, database: OpenDatabase, *, sample: bool, once: bool
+) -> None:
+    def started(transport: Transport) -> None:
+        name = type(transport).__name__.removesuffix("Transport").lower()
+        banner.say_ready(transport.port, transport.http_port, name, reason, library, database)
+
+    async def beside(transport: Transport) -> None:
+        address = f"{HOST}:{transport.port}"
+        if sample and not sample_exists():
+            banner.say("The sample is part of the source checkout and not of the installed package: it is left out.")
+        elif sample:
+            status = await run_sample(address)
+            if once:
+                raise SampleEnded(status)
+            banner.say("" if status == 0 else "The sample failed; the server goes on.")
+        banner.say_next(address)
+
+    await serve_transport(transport, started, beside)
+
+
+def check_data_directory(asked: Path | None) -> None:
+    """Refuses `--data` where the settings have not heard of it: they are read before any command sees its options.
+
+    Raises:
+        Refusal: the project's settings or its `manage.py` give the option no meaning.
+    """
+    if asked is None:
+        return
+    used = getattr(settings, "DATA_DIR", None)
+    if used is None or Path(used) != Path(os.path.abspath(asked)):
+        raise Refusal(
+            f"The settings of this project keep no data in {asked}: its manage.py must set HUGO_DATA_DIR from --data."
+        )

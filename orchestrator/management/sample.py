@@ -1,0 +1,49 @@
+"""Runs the sample of `examples/` beside the server, as a process of its own: a user's worker is one too."""
+
+import asyncio
+import importlib.util
+import os
+import sys
+from contextlib import suppress
+
+MODULE = "examples.order"
+PATIENCE = 120.0
+"""Seconds the sample may take; it needs about five."""
+
+
+def sample_exists() -> bool:
+    """Whether the sample is there: it belongs to the checkout, not to the installed package."""
+    try:
+        return importlib.util.find_spec(f"{MODULE}.__main__") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+async def run_sample(address: str) -> int:
+    """Runs the sample against a server and returns its exit status, which is not 0 when it took too long.
+
+    Args:
+        address: HOST:PORT of the gRPC API.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "orchestrator.management.guarded", MODULE, "--address", address),
+        stdin=asyncio.subprocess.PIPE,
+        env=environment,
+        # A Ctrl-C at the terminal is for the parent, which ends this one.
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await process.wait()
+    except TimeoutError:
+        print(f"The sample did not end within {PATIENCE:g} seconds.", file=sys.stderr)
+        return 1
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
