@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
+from django.db import connections
 from google.protobuf.message import Message
 from temporalio.api.operatorservice import v1 as operator
 from temporalio.api.workflowservice import v1 as workflow
@@ -28,9 +29,11 @@ from orchestrator.services import (
     start_workflow,
     task_queues,
     visibility,
+    visibility_windows,
     workflow_tasks,
 )
 from orchestrator.services.composition import build_engine
+from orchestrator.services.current import clear_running, set_running
 from orchestrator.services.describe_workflow import describe_workflow_execution
 from orchestrator.services.engine import Engine
 from orchestrator.services.poll_replies import workflow_task_reply
@@ -70,6 +73,17 @@ def awaited(service: Callable[..., Any]) -> Answer:
     return answer
 
 
+def timed(service: Callable[..., Any]) -> Answer:
+    """For a coroutine of (engine, namespace, request) that must answer before the caller's deadline."""
+
+    async def answer(engine: Engine, call: Call, request: Any) -> Message:
+        namespace = await engine.namespace(request.namespace)
+        reply: Message = await service(engine, namespace, request, deadline=call.deadline)
+        return reply
+
+    return answer
+
+
 def polled(service: Callable[..., Any]) -> Answer:
     """For a coroutine that waits until the caller's deadline, as long as the caller is there."""
 
@@ -103,7 +117,7 @@ def in_thread(service: Callable[..., Any], *dependencies: str) -> Answer:
     return answer
 
 
-_ATTRIBUTES = {"registry": "namespaces"}
+_ATTRIBUTES = {"registry": "namespaces", "now": "clock"}
 
 
 async def _start(engine: Engine, call: Call, request: workflow.StartWorkflowExecutionRequest) -> Message:
@@ -114,11 +128,6 @@ async def _start(engine: Engine, call: Call, request: workflow.StartWorkflowExec
     return result.response
 
 
-async def _query(engine: Engine, call: Call, request: workflow.QueryWorkflowRequest) -> Message:
-    namespace = await engine.namespace(request.namespace)
-    return await query_workflow.query_workflow(engine, namespace, request, deadline=call.deadline)
-
-
 WORKFLOW_METHODS: dict[str, Row] = {
     "GetSystemInfo": Row(workflow.GetSystemInfoRequest, in_thread(cluster.get_system_info, "settings")),
     "GetClusterInfo": Row(workflow.GetClusterInfoRequest, in_thread(cluster.get_cluster_info, "cluster", "settings")),
@@ -127,7 +136,7 @@ WORKFLOW_METHODS: dict[str, Row] = {
     ),
     "DescribeNamespace": Row(workflow.DescribeNamespaceRequest, in_thread(namespaces.describe_namespace, "settings")),
     "UpdateNamespace": Row(
-        workflow.UpdateNamespaceRequest, in_thread(namespaces.update_namespace, "registry", "settings")
+        workflow.UpdateNamespaceRequest, in_thread(namespaces.update_namespace, "registry", "settings", "now")
     ),
     "DeprecateNamespace": Row(
         workflow.DeprecateNamespaceRequest, in_thread(namespaces.deprecate_namespace, "registry", "settings")
@@ -187,13 +196,13 @@ WORKFLOW_METHODS: dict[str, Row] = {
     "RecordActivityTaskHeartbeatById": Row(
         workflow.RecordActivityTaskHeartbeatByIdRequest, committed(activity_tasks.record_activity_task_heartbeat)
     ),
-    "QueryWorkflow": Row(workflow.QueryWorkflowRequest, _query),
+    "QueryWorkflow": Row(workflow.QueryWorkflowRequest, timed(query_workflow.query_workflow)),
     "RespondQueryTaskCompleted": Row(
         workflow.RespondQueryTaskCompletedRequest, immediate(query_workflow.respond_query_task_completed)
     ),
     "DescribeWorkflowExecution": Row(workflow.DescribeWorkflowExecutionRequest, committed(describe_workflow_execution)),
     "GetWorkflowExecutionHistory": Row(
-        workflow.GetWorkflowExecutionHistoryRequest, awaited(read_history.get_workflow_execution_history)
+        workflow.GetWorkflowExecutionHistoryRequest, timed(read_history.get_workflow_execution_history)
     ),
     "GetWorkflowExecutionHistoryReverse": Row(
         workflow.GetWorkflowExecutionHistoryReverseRequest,
@@ -204,6 +213,17 @@ WORKFLOW_METHODS: dict[str, Row] = {
     ),
     "CountWorkflowExecutions": Row(
         workflow.CountWorkflowExecutionsRequest, in_thread(visibility.count_workflow_executions, "registry", "settings")
+    ),
+    "ScanWorkflowExecutions": Row(
+        workflow.ScanWorkflowExecutionsRequest, in_thread(visibility.scan_workflow_executions, "registry", "settings")
+    ),
+    "ListOpenWorkflowExecutions": Row(
+        workflow.ListOpenWorkflowExecutionsRequest,
+        in_thread(visibility_windows.list_open_workflow_executions, "registry", "settings"),
+    ),
+    "ListClosedWorkflowExecutions": Row(
+        workflow.ListClosedWorkflowExecutionsRequest,
+        in_thread(visibility_windows.list_closed_workflow_executions, "registry", "settings"),
     ),
     "DescribeTaskQueue": Row(workflow.DescribeTaskQueueRequest, immediate(task_queues.describe_task_queue)),
     "ShutdownWorker": Row(workflow.ShutdownWorkerRequest, immediate(task_queues.shutdown_worker)),
@@ -253,6 +273,7 @@ class EngineHandlers:
         engine = await asyncio.to_thread(self._build_engine)
         await engine.start()
         self._engine = engine
+        set_running(engine)
         self._handlers = {
             f"/{service}/{name}": handler_of(engine, row)
             for service, rows in SERVICES.items()
@@ -265,6 +286,7 @@ class EngineHandlers:
 
     async def stop(self) -> None:
         """See Handlers."""
+        clear_running(self.engine)
         await self.engine.stop()
 
 
@@ -293,4 +315,13 @@ def build() -> EngineHandlers:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     django.setup()
-    return EngineHandlers(lambda: build_engine(hugo_settings(), django_settings.SECRET_KEY))
+    return EngineHandlers(_build_engine)
+
+
+def _build_engine() -> Engine:
+    """Builds the engine on a thread that ends afterwards, and whose connection must not stay open."""
+    settings = hugo_settings()
+    try:
+        return build_engine(settings, django_settings.SECRET_KEY)
+    finally:
+        connections[settings.database].close()

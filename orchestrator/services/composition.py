@@ -25,7 +25,6 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
     """
     cluster = check_database(settings.database)
     lanes = lanes_of(settings)
-    connections[settings.database].close()
     key = hashlib.sha256(b"hugo task tokens\0" + secret.encode()).digest()
     return Engine(
         settings,

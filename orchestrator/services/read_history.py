@@ -4,6 +4,7 @@ Pages are made of whole history nodes, in the unit the events were committed in.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -25,6 +26,8 @@ from orchestrator.store.ports import Node, RunKey, WorkflowKey
 from orchestrator.store.transition import Unit
 
 LARGEST_PAGE = 256
+MARGIN = 1.0
+"""Seconds before the caller's deadline at which a long poll is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,15 @@ class _Extent:
 
 
 async def get_workflow_execution_history(
-    engine: Engine, namespace: NamespaceEntry, request: GetWorkflowExecutionHistoryRequest
+    engine: Engine, namespace: NamespaceEntry, request: GetWorkflowExecutionHistoryRequest, *, deadline: float | None
 ) -> GetWorkflowExecutionHistoryResponse:
     """A page of a run's events, the close event alone, or the next events as they come.
+
+    Args:
+        engine: the surroundings.
+        namespace: of the workflow.
+        request: which run, and which part of its history.
+        deadline: of the caller, in seconds of the event loop's clock; a long poll is answered before it.
 
     Raises:
         InvalidArgument: the request or its page token is wrong.
@@ -47,13 +56,14 @@ async def get_workflow_execution_history(
     """
     execution, token = _resolve(request.execution if request.HasField("execution") else None, request.next_page_token)
     key = engine.key(namespace, token.workflow_id if token is not None else execution.workflow_id)
+    until = _patience(engine, deadline)
     if request.history_event_filter_type == HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT:
-        return await _close_event(engine, key, execution, request, token)
+        return await _close_event(engine, key, execution, request, token, until)
     if token is None:
         extent = await _extent(engine, key, execution.run_id)
         token = HistoryToken(key.workflow_id, extent.run_id, 1, extent.last_event_id, extent.running and request.wait_new_event)
     elif token.running and token.next_event_id > token.last_event_id:
-        extent = await _wait_for_more(engine, key, token)
+        extent = await _wait_for_more(engine, key, token, until)
         token = HistoryToken(key.workflow_id, extent.run_id, token.next_event_id, extent.last_event_id, extent.running)
     size = request.maximum_page_size
     size = LARGEST_PAGE if size <= 0 else min(size, LARGEST_PAGE)
@@ -109,11 +119,12 @@ async def _close_event(
     execution: WorkflowExecution,
     request: GetWorkflowExecutionHistoryRequest,
     token: HistoryToken | None,
+    until: float,
 ) -> GetWorkflowExecutionHistoryResponse:
     """The last event of a closed run; of an open one, after waiting when asked to, nothing yet."""
     extent = await _extent(engine, key, token.run_id if token is not None else execution.run_id)
     if extent.running and request.wait_new_event:
-        extent = await _wait_for_close(engine, key, extent)
+        extent = await _wait(engine, key, extent.run_id, lambda extent: not extent.running, until)
     if extent.running:
         response = GetWorkflowExecutionHistoryResponse(history=History())
         if request.wait_new_event:
@@ -125,21 +136,26 @@ async def _close_event(
     return GetWorkflowExecutionHistoryResponse(history=_history(nodes, last, last))
 
 
-async def _wait_for_more(engine: Engine, key: WorkflowKey, token: HistoryToken) -> _Extent:
-    """Waits until the run has events past the token or is closed, at most one long-poll interval."""
-    return await _wait(
-        engine, key, token.run_id, lambda extent: extent.last_event_id >= token.next_event_id or not extent.running
-    )
+async def _wait_for_more(engine: Engine, key: WorkflowKey, token: HistoryToken, until: float) -> _Extent:
+    """Waits until the run has events past the token or is closed."""
+
+    def more(extent: _Extent) -> bool:
+        return extent.last_event_id >= token.next_event_id or not extent.running
+
+    return await _wait(engine, key, token.run_id, more, until)
 
 
-async def _wait_for_close(engine: Engine, key: WorkflowKey, extent: _Extent) -> _Extent:
-    return await _wait(engine, key, extent.run_id, lambda extent: not extent.running)
+def _patience(engine: Engine, deadline: float | None) -> float:
+    """Until when a long poll may wait: so that its caller still gets the empty reply."""
+    until = asyncio.get_running_loop().time() + engine.settings.history_poll_timeout
+    return until if deadline is None else min(until, deadline - MARGIN)
 
 
-async def _wait(engine: Engine, key: WorkflowKey, run_id: str, done) -> _Extent:  # type: ignore[no-untyped-def]
+async def _wait(
+    engine: Engine, key: WorkflowKey, run_id: str, done: Callable[[_Extent], bool], until: float
+) -> _Extent:
     """Reads the extent until it is as wanted or the time is up. Subscribing comes first, so no change is missed."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + engine.settings.history_poll_timeout
     while True:
         changed = engine.history_waiters.subscribe(run_id)
         try:

@@ -352,16 +352,36 @@ class UnitOfWork:
     ) -> Any:
         """Applies an operation inside the transaction the calling thread has open, to be committed or rolled back with it.
 
-        Tasks go to workers, and waiters are told, once the outermost transaction has committed.
+        It has a savepoint of its own, so that one that fails leaves no trace and the caller's transaction stays usable.
+        Without an open transaction it has one of its own. Tasks go to workers, and waiters are told, once the outermost
+        transaction has committed.
+
+        Raises:
+            ServiceError: what the operation raised, or Unavailable when the database fails or others are always faster.
         """
         wants = not run_id if needs_current is None else needs_current
         request = Request(key, run_id, operation, lambda result, error: None, wants)
-        session = self.store.joined()
-        batch = gather(self, session, [request], None, None)
-        result = batch.apply(key, run_id, operation, self.now())
-        changes = batch.seal()
-        if changes:
-            session.write(changes)
+        for _ in range(ATTEMPTS):
+            try:
+                return self._join(request)
+            except (*self.store.conflicts, VersionConflict) as error:
+                last: Exception = error
+            except self.store.retryable as error:
+                raise Unavailable("the database does not answer") from error
+        raise Unavailable("others keep changing the same workflow, please retry") from last
+
+    def _join(self, request: Request) -> Any:
+        with self.store.joined() as session:
+            batch = gather(self, session, [request], None, None)
+            try:
+                result = batch.apply(request.key, request.run_id, request.operation, self.now())
+                changes = batch.seal()
+                if changes:
+                    session.write(changes)
+            except BaseException:
+                for callback in batch.undone:
+                    callback()
+                raise
             batch.commit_succeeded()
             self.store.on_commit(lambda: self.after_commit(batch))
         return result
