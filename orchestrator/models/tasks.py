@@ -35,7 +35,7 @@ class DispatchTask(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["shard_id", "run_id", "scheduled_event_id", "kind"], name="dispatch_task_unique"
+                fields=["shard_id", "run_id", "scheduled_event_id", "kind", "stamp"], name="dispatch_task_unique"
             )
         ]
 

@@ -38,6 +38,10 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
 
 def store_of(alias: str, shard_count: int) -> Store:
     """The store for a Django database alias."""
+    if connections[alias].vendor == "postgresql":
+        from orchestrator.store.postgres import PostgresStore
+
+        return PostgresStore(alias, shard_count)
     return SqlStore(alias, shard_count)
 
 
