@@ -6,7 +6,7 @@ attempt is written together with the result.
 
 from google.protobuf.message import Message
 from temporalio.api.command.v1 import ScheduleActivityTaskCommandAttributes
-from temporalio.api.common.v1 import Payloads, Priority
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType, RetryState, TimeoutType
 from temporalio.api.failure.v1 import Failure, ServerFailureInfo
 from temporalio.api.history.v1 import (
@@ -22,7 +22,7 @@ from temporalio.api.sdk.v1 import UserMetadata
 
 from orchestrator.core import retry, workflow_task
 from orchestrator.core.activity_timeouts import next_timeout, timeout_failure
-from orchestrator.core.priority import level
+from orchestrator.core.priority import level, merged
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, Dispatch, Run
 from orchestrator.core.state import Activity
 from orchestrator.core.wire import after, json_payloads, length_ns, optional_duration
@@ -53,7 +53,7 @@ def schedule(
     timeouts = _normalised(command, run.state.run_timeout)
     policy = retry.with_defaults(command.retry_policy if command.HasField("retry_policy") else None)
     queue = command.task_queue.name
-    priority = _merged(run.state.priority, command)
+    priority = merged(run.state.priority, command.priority if command.HasField("priority") else None)
     event = run.add(
         EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
         "activity_task_scheduled_event_attributes",
@@ -359,12 +359,3 @@ def _normalised(command: ScheduleActivityTaskCommandAttributes, run_timeout: int
         schedule_to_start = min(schedule_to_start, run_timeout)
         start_to_close = min(start_to_close, run_timeout)
     return schedule_to_close, schedule_to_start, start_to_close, min(heartbeat_timeout, start_to_close)
-
-
-def _merged(workflow: bytes, command: ScheduleActivityTaskCommandAttributes) -> bytes:
-    """The workflow's priority with the activity's set fields over it."""
-    if not command.HasField("priority"):
-        return workflow
-    merged = Priority.FromString(workflow)
-    merged.MergeFrom(command.priority)
-    return merged.SerializeToString()

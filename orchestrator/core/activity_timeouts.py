@@ -35,7 +35,9 @@ def next_timeout(activity: Activity) -> tuple[int, TimeoutType.ValueType]:
         due.append(
             (after(activity.scheduled_time, activity.schedule_to_start), TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
         )
-    return min(due) if due else (0, TimeoutType.TIMEOUT_TYPE_UNSPECIFIED)
+    # Of two that pass together the one of the whole activity counts: an attempt handed over in the transition that
+    # scheduled it, and given all the activity's time, ends with the activity.
+    return min(due, key=lambda each: each[0]) if due else (0, TimeoutType.TIMEOUT_TYPE_UNSPECIFIED)
 
 
 def timeout_failure(timeout_type: TimeoutType.ValueType, *, no_time_for_retry: bool = False) -> Failure:

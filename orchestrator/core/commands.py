@@ -216,7 +216,7 @@ def _upsert_search_attributes(run: Run, command: Command, completion: Completion
             workflow_task_completed_event_id=completion.event_id, search_attributes=attributes
         ),
     )
-    _merge(run.state.search_attributes, fields, search_attributes.is_empty)
+    merge(run.state.search_attributes, fields, search_attributes.is_empty)
     run.visible = True
 
 
@@ -232,7 +232,7 @@ def _modify_properties(run: Run, command: Command, completion: Completion) -> No
             workflow_task_completed_event_id=completion.event_id, upserted_memo=memo
         ),
     )
-    _merge(run.state.memo, memo.fields, is_null)
+    merge(run.state.memo, memo.fields, is_null)
     run.visible = True
 
 
@@ -244,7 +244,7 @@ def _process_message(run: Run, command: Command, completion: Completion) -> None
     )
 
 
-def _merge(kept: dict[str, bytes], changes: Mapping[str, Payload], empty: Callable[[Payload], bool]) -> None:
+def merge(kept: dict[str, bytes], changes: Mapping[str, Payload], empty: Callable[[Payload], bool]) -> None:
     """Sets each key, or deletes it when its payload holds nothing."""
     for key, payload in changes.items():
         if empty(payload):

@@ -16,6 +16,15 @@ def level(priority: bytes) -> int:
     return min(Priority.FromString(priority).priority_key or DEFAULT_LEVEL, LOWEST_LEVEL)
 
 
+def merged(workflow: bytes, activity: Priority | None) -> bytes:
+    """The serialized priority of a workflow with the set fields of its activity's over it."""
+    if activity is None:
+        return workflow
+    both = Priority.FromString(workflow)
+    both.MergeFrom(activity)
+    return both.SerializeToString()
+
+
 def validate(priority: Priority) -> None:
     """Raises InvalidArgument for a priority no server takes."""
     if priority.priority_key < 0:

@@ -3,6 +3,7 @@
 from temporalio.api.command.v1 import StartTimerCommandAttributes
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import (
+    HistoryEvent,
     TimerCanceledEventAttributes,
     TimerFiredEventAttributes,
     TimerStartedEventAttributes,
@@ -20,8 +21,8 @@ def start(
     completed_event_id: int,
     user_metadata: UserMetadata | None = None,
 ) -> None:
-    """Starts a timer; raises KeyError when one of the same id is pending."""
-    if command.timer_id in run.state.timers:
+    """Starts a timer; raises KeyError when one of the same id is pending, as far as the worker knows."""
+    if command.timer_id in run.state.timers or (run.has_buffered and _fired(run, command.timer_id) is not None):
         raise KeyError(command.timer_id)
     length = length_ns(command.start_to_fire_timeout)
     event = run.add(
@@ -70,10 +71,17 @@ def fire_due(run: Run) -> bool:
 
 def _unfire(run: Run, timer_id: str) -> int:
     """Takes the TIMER_FIRED event of a timer out of the buffer and returns the id of its start."""
+    event = _fired(run, timer_id)
+    if event is None:
+        raise KeyError(timer_id)
+    run.buffer.remove(event)
+    return event.timer_fired_event_attributes.started_event_id
+
+
+def _fired(run: Run, timer_id: str) -> HistoryEvent | None:
+    """The TIMER_FIRED event of a timer, if it is in the buffer."""
     for event in run.buffer:
         if event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
-            fired = event.timer_fired_event_attributes
-            if fired.timer_id == timer_id:
-                run.buffer.remove(event)
-                return fired.started_event_id
-    raise KeyError(timer_id)
+            if event.timer_fired_event_attributes.timer_id == timer_id:
+                return event
+    return None

@@ -9,7 +9,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 LONGEST = 2**63 - 1
-"""Longer durations are cut to this, about 292 years: what 64 bits of nanoseconds hold. Later times are cut to it too."""
+"""Longer durations, and later times, are cut to this, about 292 years: what 64 bits of nanoseconds hold."""
 
 
 def after(time: int, length: int) -> int:
