@@ -6,7 +6,7 @@ attempt is written together with the result.
 
 from google.protobuf.message import Message
 from temporalio.api.command.v1 import ScheduleActivityTaskCommandAttributes
-from temporalio.api.common.v1 import Payloads
+from temporalio.api.common.v1 import Payloads, WorkerVersionStamp
 from temporalio.api.enums.v1 import EventType, RetryState, TimeoutType
 from temporalio.api.failure.v1 import Failure, ServerFailureInfo
 from temporalio.api.history.v1 import (
@@ -25,7 +25,7 @@ from orchestrator.core.activity_timeouts import next_timeout, timeout_failure
 from orchestrator.core.priority import level, merged
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, Dispatch, Run
 from orchestrator.core.state import Activity
-from orchestrator.core.wire import after, json_payloads, length_ns, optional_duration
+from orchestrator.core.wire import after, duration, json_payloads, length_ns
 from orchestrator.errors import InvalidArgument, NotFound
 
 GONE = "invalid activityID or activity already timed out or invoking workflow is completed"
@@ -63,10 +63,10 @@ def schedule(
             task_queue=workflow_task.queue_message(queue),
             header=command.header if command.HasField("header") else None,
             input=command.input if command.HasField("input") else None,
-            schedule_to_close_timeout=optional_duration(timeouts[0]),
-            schedule_to_start_timeout=optional_duration(timeouts[1]),
-            start_to_close_timeout=optional_duration(timeouts[2]),
-            heartbeat_timeout=optional_duration(timeouts[3]),
+            schedule_to_close_timeout=duration(timeouts[0]),
+            schedule_to_start_timeout=duration(timeouts[1]),
+            start_to_close_timeout=duration(timeouts[2]),
+            heartbeat_timeout=duration(timeouts[3]),
             workflow_task_completed_event_id=completed_event_id,
             retry_policy=retry.message(policy),
             use_workflow_build_id=command.use_workflow_build_id,
@@ -114,11 +114,14 @@ def find_by_id(run: Run, activity_id: str) -> Activity:
     )
 
 
-def start(run: Run, activity: Activity, *, request_id: str, identity: str) -> None:
+def start(
+    run: Run, activity: Activity, *, request_id: str, identity: str, worker_version: WorkerVersionStamp | None = None
+) -> None:
     """Hands a scheduled attempt to a worker."""
     activity.request_id = request_id
     activity.started_identity = identity
     activity.started_time = run.now
+    activity.worker_version = worker_version.SerializeToString() if worker_version is not None else b""
     run.changed = True
     _wake(run, activity)
 
@@ -298,6 +301,9 @@ def _close(run: Run, activity: Activity, event_type: EventType.ValueType, field_
                 request_id=activity.request_id,
                 attempt=activity.attempt,
                 last_failure=Failure.FromString(activity.last_failure) if activity.last_failure else None,
+                worker_version=(
+                    WorkerVersionStamp.FromString(activity.worker_version) if activity.worker_version else None
+                ),
             ),
             time=activity.started_time,
         )

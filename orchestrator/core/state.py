@@ -51,6 +51,7 @@ class Activity(msgspec.Struct, array_like=True):
     last_identity: str = ""
     last_attempt_complete_time: int = 0
     backing_off: bool = False
+    worker_version: bytes = b""
 
 
 class Timer(msgspec.Struct, array_like=True):

@@ -187,7 +187,6 @@ def fail(
     identity: str,
     failure: Failure | None = None,
     binary_checksum: str = "",
-    worker_version: WorkerVersionStamp | None = None,
 ) -> None:
     """Ends the started task with a failure; the next attempt is the caller's to schedule."""
     state = run.state
@@ -204,7 +203,6 @@ def fail(
                 failure=failure,
                 identity=identity,
                 binary_checksum=binary_checksum,
-                worker_version=worker_version,
             ),
         )
     _count_failure(run, fresh=cause in _FRESH_START_CAUSES)

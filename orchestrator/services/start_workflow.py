@@ -28,7 +28,7 @@ from orchestrator.errors import WorkflowExecutionAlreadyStarted
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.pollers import StartedWorkflowTask
-from orchestrator.services.starting import start_workflow_task
+from orchestrator.services.starting import Worker, start_workflow_task
 from orchestrator.store.transition import Unit
 
 TERMINATED_BY_START = "TerminateIfRunning WorkflowIdReusePolicy"
@@ -265,4 +265,4 @@ def _start_eagerly(
     """The caller is the worker of the first workflow task."""
     dispatch = run.dispatches.pop()
     assert dispatch.kind == WORKFLOW
-    return start_workflow_task(unit, run, dispatch.scheduled_event_id, None, request_id, request.identity)
+    return start_workflow_task(unit, run, dispatch.scheduled_event_id, None, request_id, Worker(request.identity))

@@ -5,11 +5,13 @@ that gets the task inline or eagerly.
 """
 
 import copy
+from typing import NamedTuple
 
 from temporalio.api.common.v1 import (
     ActivityType,
     Payloads,
     Priority,
+    WorkerVersionStamp,
     WorkflowExecution,
     WorkflowType,
 )
@@ -33,8 +35,15 @@ class Obsolete(NotFound):
         super().__init__("the task is obsolete")
 
 
+class Worker(NamedTuple):
+    """A worker that gets a task without polling for it."""
+
+    identity: str
+    version: WorkerVersionStamp | None = None
+
+
 def start_workflow_task(
-    unit: Unit, run: Run, scheduled_event_id: int, poller: Poller | None, request_id: str, identity: str = ""
+    unit: Unit, run: Run, scheduled_event_id: int, poller: Poller | None, request_id: str, worker: Worker | None = None
 ) -> StartedWorkflowTask:
     """Starts the scheduled workflow task of a run.
 
@@ -44,18 +53,19 @@ def start_workflow_task(
         scheduled_event_id: of the task.
         poller: who gets it; None for a task handed over inline.
         request_id: names the hand-over.
-        identity: of the worker, when there is no poller.
+        worker: who gets it, when there is no poller.
 
     Raises:
         Obsolete: the poll must not get the task.
     """
     state = run.state
+    identity, version = _named(poller, worker)
     if not workflow_task.start(
         run,
         request_id=request_id,
-        identity=poller.identity if poller is not None else identity,
+        identity=identity,
         polled_queue=poller.queue.name if poller is not None else "",
-        worker_version=poller.worker_version if poller is not None else None,
+        worker_version=version,
     ):
         raise Obsolete()
     task = state.workflow_task
@@ -76,12 +86,13 @@ def start_workflow_task(
 
 
 def start_activity_task(
-    unit: Unit, run: Run, scheduled_event_id: int, poller: Poller | None, request_id: str, identity: str = ""
+    unit: Unit, run: Run, scheduled_event_id: int, poller: Poller | None, request_id: str, worker: Worker | None = None
 ) -> StartedActivityTask:
     """Starts a scheduled attempt of an activity; see `start_workflow_task`."""
     state = run.state
     pending = state.activities[scheduled_event_id]
-    activity.start(run, pending, request_id=request_id, identity=poller.identity if poller is not None else identity)
+    identity, version = _named(poller, worker)
+    activity.start(run, pending, request_id=request_id, identity=identity, worker_version=version)
     scheduled = scheduled_attributes(unit, run, scheduled_event_id)
     reply = PollActivityTaskQueueResponse(
         workflow_type=WorkflowType(name=state.workflow_type),
@@ -105,6 +116,13 @@ def start_activity_task(
         state.namespace_id, state.workflow_id, state.run_id, scheduled_event_id, pending.attempt, pending.stamp
     )
     return StartedActivityTask(reply, token)
+
+
+def _named(poller: Poller | None, worker: Worker | None) -> tuple[str, WorkerVersionStamp | None]:
+    """The identity and the version of who gets a task."""
+    if poller is not None:
+        return poller.identity, poller.worker_version
+    return worker or Worker("")
 
 
 def start_stored_workflow_task(unit: Unit, stored: Task, poller: Poller, request_id: str) -> StartedWorkflowTask:

@@ -28,7 +28,7 @@ from orchestrator.services.pollers import StartedActivityTask, StartedWorkflowTa
 from orchestrator.services.polling import check_poll, next_started, poller_of
 from orchestrator.services.queries import Query
 from orchestrator.services.query_workflow import answer_buffered, release_buffered
-from orchestrator.services.starting import start_activity_task, start_stored_workflow_task, start_workflow_task
+from orchestrator.services.starting import Worker, start_activity_task, start_stored_workflow_task, start_workflow_task
 from orchestrator.services.task_token import WorkflowTaskToken
 from orchestrator.store.transition import Unit
 
@@ -114,6 +114,7 @@ def _prepare_completion(
         run = unit.run()
         task = _check(run, token)
         done = _Completed(run_id=run.state.run_id)
+        worker = _worker(request)
         heartbeat = request.force_create_new_workflow_task and not request.commands and not request.messages
         if heartbeat and unit.now > task.original_scheduled_time + engine.limits.workflow_task_heartbeat_timeout:
             _end_heartbeat(run)
@@ -124,7 +125,7 @@ def _prepare_completion(
         except CommandFailed as failed:
             return _refuse(unit, run, task, failed, request, done)
         done.activities = [
-            start_activity_task(unit, run, each.scheduled_event_id, None, engine.new_uuid(), request.identity)
+            start_activity_task(unit, run, each.scheduled_event_id, None, engine.new_uuid(), worker)
             for each in completion.eager
             if each.scheduled_event_id in run.state.activities
         ]
@@ -133,6 +134,10 @@ def _prepare_completion(
         return done
 
     return Prepared(engine.key(namespace, token.workflow_id), operation, token.run_id)
+
+
+def _worker(request: RespondWorkflowTaskCompletedRequest) -> Worker:
+    return Worker(request.identity, request.worker_version_stamp if request.HasField("worker_version_stamp") else None)
 
 
 def _complete(
@@ -175,7 +180,7 @@ def _go_on(
         dispatch = next(each for each in run.dispatches if each.kind == WORKFLOW)
         run.dispatches.remove(dispatch)
         done.task = start_workflow_task(
-            unit, run, dispatch.scheduled_event_id, None, workflow_task.INLINE_REQUEST_ID, request.identity
+            unit, run, dispatch.scheduled_event_id, None, workflow_task.INLINE_REQUEST_ID, _worker(request)
         )
 
 
@@ -199,7 +204,6 @@ def _refuse(
         identity=request.identity,
         failure=Failure(message=failed.message, server_failure_info=ServerFailureInfo()),
         binary_checksum=request.binary_checksum,
-        worker_version=request.worker_version_stamp if request.HasField("worker_version_stamp") else None,
     )
     if failed.terminates:
         closing.terminate(run, reason=failed.message, identity=workflow_task.SERVER_IDENTITY)
@@ -247,7 +251,6 @@ def respond_workflow_task_failed(
             identity=request.identity,
             failure=failure,
             binary_checksum=request.binary_checksum,
-            worker_version=request.worker_version if request.HasField("worker_version") else None,
         )
         workflow_task.schedule(run)
         return RespondWorkflowTaskFailedResponse()
