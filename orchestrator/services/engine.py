@@ -1,6 +1,7 @@
 """What every service works with: one object, built once, handed to each function."""
 
 import asyncio
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -114,7 +115,19 @@ class Engine:
         await self.matching.stop()
         assert self._loop is not None
         await self._loop.run_in_executor(None, self.unit_of_work.stop)
-        await self._loop.run_in_executor(None, self._threads.shutdown)
+        await self._loop.run_in_executor(None, self._end_threads)
+
+    def _end_threads(self) -> None:
+        """Ends the pool; the barrier makes each of its threads close its own connection."""
+        barrier = threading.Barrier(DATABASE_THREADS)
+
+        def close() -> None:
+            barrier.wait()
+            self.store.close()
+
+        for _ in range(DATABASE_THREADS):
+            self._threads.submit(close)
+        self._threads.shutdown()
 
     async def namespace(self, name: str) -> NamespaceEntry:
         """The namespace of a call, from memory where possible; raises what NamespaceRegistry.load raises."""

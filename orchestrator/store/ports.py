@@ -96,8 +96,8 @@ class Changes:
     """All that one commit writes.
 
     Attributes:
-        current: (workflow, run id) of workflow ids used for the first time.
-        moved: (workflow, run id) of workflow ids with a newer run.
+        current: the run of each workflow id that is used for the first time.
+        moved: the stored and the newer run of a workflow id; it is a conflict when another run is stored by now.
         created: (run, workflow, blob) of new runs, at version 1.
         updated: (run, new version, blob); the stored version is one less.
         nodes: (run, node) of new events.
@@ -109,8 +109,8 @@ class Changes:
         records: of runs that lists show already.
     """
 
-    current: list[tuple[WorkflowKey, str]] = field(default_factory=list)
-    moved: list[tuple[WorkflowKey, str]] = field(default_factory=list)
+    current: dict[WorkflowKey, str] = field(default_factory=dict)
+    moved: dict[WorkflowKey, tuple[str, str]] = field(default_factory=dict)
     created: list[tuple[RunKey, WorkflowKey, bytes]] = field(default_factory=list)
     updated: list[tuple[RunKey, int, bytes]] = field(default_factory=list)
     nodes: list[tuple[RunKey, Node]] = field(default_factory=list)
@@ -150,21 +150,28 @@ class Session(Protocol):
 
 
 class Store(Protocol):
-    """A database."""
+    """A database.
+
+    Attributes:
+        shard_count: how many shards its rows are placed on.
+        retryable: errors after which the same transaction may succeed.
+        conflicts: those of them that say that somebody else was faster.
+    """
 
     shard_count: int
     retryable: tuple[type[Exception], ...]
+    conflicts: tuple[type[Exception], ...]
 
     def transaction(self) -> AbstractContextManager[Session]:
         """Opens a transaction of its own and commits it at the end of the block."""
         ...
 
-    def joined(self) -> Session:
-        """A session inside the transaction that the calling thread has open."""
+    def joined(self) -> AbstractContextManager[Session]:
+        """A savepoint in the transaction that the calling thread has open; without one, a transaction of its own."""
         ...
 
     def on_commit(self, callback: Callable[[], None]) -> None:
-        """Runs a callback once the calling thread's open transaction has committed."""
+        """Runs a callback once the calling thread's open transaction has committed; what it raises is only logged."""
         ...
 
     def was_applied(self, changes: Changes) -> bool | None:

@@ -66,7 +66,8 @@ class Statements:
         self.timer = table(TimerTask)
         self.insert_current = insert(CurrentExecution, ("shard_id", "namespace_id", "workflow_id", "run_id"))
         self.move_current = (
-            f"UPDATE {self.current} SET run_id = %s WHERE shard_id = %s AND namespace_id = %s AND workflow_id = %s"
+            f"UPDATE {self.current} SET run_id = %s "
+            "WHERE shard_id = %s AND namespace_id = %s AND workflow_id = %s AND run_id = %s"
         )
         self.insert_execution = insert(
             Execution, ("shard_id", "run_id", "namespace_id", "workflow_id", "version", "state")
@@ -142,12 +143,18 @@ class SqlSession:
 
             many(
                 sql.insert_current,
-                [(k.shard_id, as_uuid(k.namespace_id), k.workflow_id, as_uuid(run)) for k, run in changes.current],
+                [
+                    (k.shard_id, as_uuid(k.namespace_id), k.workflow_id, as_uuid(run))
+                    for k, run in changes.current.items()
+                ],
             )
-            many(
-                sql.move_current,
-                [(as_uuid(run), k.shard_id, as_uuid(k.namespace_id), k.workflow_id) for k, run in changes.moved],
-            )
+            for k, (stored, run) in changes.moved.items():
+                cursor.execute(
+                    sql.move_current,
+                    (as_uuid(run), k.shard_id, as_uuid(k.namespace_id), k.workflow_id, as_uuid(stored)),
+                )
+                if cursor.rowcount != 1:
+                    raise VersionConflict(k)
             many(
                 sql.insert_execution,
                 [
@@ -202,6 +209,7 @@ class SqlStore:
     """A database behind a Django alias."""
 
     retryable: tuple[type[Exception], ...] = (OperationalError, InterfaceError, IntegrityError)
+    conflicts: tuple[type[Exception], ...] = (IntegrityError,)
     session_class: Callable[[Any, Statements], Session] = SqlSession
 
     def __init__(self, alias: str, shard_count: int) -> None:
@@ -217,11 +225,16 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """See Store."""
-        with transaction.atomic(using=self.alias):
-            yield self.joined()
+        with self.joined() as session:
+            yield session
 
-    def joined(self) -> Session:
+    @contextmanager
+    def joined(self) -> Iterator[Session]:
         """See Store."""
+        with transaction.atomic(using=self.alias):
+            yield self._session()
+
+    def _session(self) -> Session:
         connection = self.connection
         if self._statements is None:
             self._statements = Statements(connection)
@@ -229,7 +242,7 @@ class SqlStore:
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """See Store."""
-        transaction.on_commit(callback, using=self.alias)
+        transaction.on_commit(callback, using=self.alias, robust=True)
 
     def reconnect(self) -> None:
         """See Store."""
@@ -256,7 +269,7 @@ class SqlStore:
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
         """See Store."""
-        return self.joined().read_nodes(key, first, last, limit)
+        return self._session().read_nodes(key, first, last, limit)
 
     def read_nodes_backwards(self, key: RunKey, last: int, limit: int) -> list[Node]:
         """See Store."""

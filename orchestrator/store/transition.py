@@ -204,9 +204,12 @@ class Unit:
         for loaded, _ in self._created:
             batch.runs[loaded.key] = loaded
         if self._begun:
-            rows = batch.changes.moved if self.key in batch.stored else batch.changes.current
-            rows.append((self.key, self._begun))
-            batch.stored.add(self.key)
+            changes = batch.changes
+            if self.key in batch.stored:
+                stored, _ = changes.moved.get(self.key, (batch.current[self.key], ""))
+                changes.moved[self.key] = (stored, self._begun)
+            else:
+                changes.current[self.key] = self._begun
             batch.current[self.key] = self._begun
         batch.done.extend(self._done)
         batch.undone.extend(self._undone)
