@@ -31,6 +31,8 @@ from orchestrator.errors import InvalidArgument, NotFound
 GONE = "invalid activityID or activity already timed out or invoking workflow is completed"
 NOT_STARTED_DETAILS = "ACTIVITY_ID_NOT_STARTED"
 FAILURE_TOO_LARGE = "Failure exceeds size limit."
+_TEXT_FIELDS = 8
+"""Bytes for the tags and lengths of a message and a stack trace."""
 
 
 def schedule(
@@ -332,14 +334,14 @@ def _kept_failure(failure: Failure, limit: int) -> bytes:
 def truncated(failure: Failure, limit: int, *, non_retryable: bool = False) -> Failure:
     """A server failure that says the failure was too large, caused by as much of it as fits in `limit` bytes."""
     cause = Failure(source=failure.source)
-    room = limit - cause.ByteSize()
-    cause.message = failure.message.encode()[:room].decode(errors="ignore")
-    room -= len(cause.message)
-    cause.stack_trace = failure.stack_trace.encode()[: max(0, room)].decode(errors="ignore")
     if failure.HasField("application_failure_info"):
         info = failure.application_failure_info
         cause.application_failure_info.type = info.type
         cause.application_failure_info.non_retryable = info.non_retryable
+    room = max(0, limit - cause.ByteSize() - _TEXT_FIELDS)
+    message = failure.message.encode()[:room]
+    cause.message = message.decode(errors="ignore")
+    cause.stack_trace = failure.stack_trace.encode()[: room - len(message)].decode(errors="ignore")
     return Failure(
         message=FAILURE_TOO_LARGE, cause=cause, server_failure_info=ServerFailureInfo(non_retryable=non_retryable)
     )

@@ -87,6 +87,15 @@ class WorkflowTask(msgspec.Struct, array_like=True):
     worker_version: bytes = b""
 
 
+class ResetPoint(msgspec.Struct, array_like=True, frozen=True):
+    """The first workflow task a build of the worker completed: where a reset goes that undoes that build's work."""
+
+    build_id: str
+    binary_checksum: str
+    completed_event_id: int
+    time: int
+
+
 class ExecutionState(msgspec.Struct, array_like=True):
     """All a run is, but for its history."""
 
@@ -136,6 +145,7 @@ class ExecutionState(msgspec.Struct, array_like=True):
     wake_time: int = 0
     next_stamp: int = 1
     original_start_time: int = 0
+    reset_points: list[ResetPoint] = []
 
     @property
     def running(self) -> bool:

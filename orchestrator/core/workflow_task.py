@@ -27,12 +27,14 @@ from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
-from orchestrator.core.state import WorkflowTask
+from orchestrator.core.state import ResetPoint, WorkflowTask
 from orchestrator.core.wire import SECOND, after, duration
 from orchestrator.errors import NotFound
 
 INLINE_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
 SERVER_IDENTITY = "history-service"
+RESET_POINTS = 20
+"""Builds whose first completed task is remembered, the last ones."""
 _SLOW_RETRY_FROM = 3
 _SLOW_RETRY_INITIAL = 5 * SECOND
 _SLOW_RETRY_MAXIMUM = 600 * SECOND
@@ -177,7 +179,18 @@ def complete(
     state.close_attempted = False
     if worker_version is not None:
         state.worker_version = worker_version.SerializeToString()
+    _add_reset_point(
+        run, worker_version.build_id if worker_version is not None else "", binary_checksum, event.event_id
+    )
     return event.event_id
+
+
+def _add_reset_point(run: Run, build_id: str, binary_checksum: str, event_id: int) -> None:
+    points = run.state.reset_points
+    if any(point.build_id == build_id and point.binary_checksum == binary_checksum for point in points):
+        return
+    points.append(ResetPoint(build_id, binary_checksum, event_id, run.now))
+    del points[:-RESET_POINTS]
 
 
 def fail(

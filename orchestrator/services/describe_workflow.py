@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.common.v1 import (
     ActivityType,
     Memo,
@@ -12,7 +14,6 @@ from temporalio.api.common.v1 import (
     WorkflowExecution,
     WorkflowType,
 )
-from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.sdk.v1 import UserMetadata
@@ -21,6 +22,8 @@ from temporalio.api.workflow.v1 import (
     PendingActivityInfo,
     PendingWorkflowTaskInfo,
     RequestIdInfo,
+    ResetPointInfo,
+    ResetPoints,
     WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo,
     WorkflowExecutionInfo,
@@ -103,6 +106,7 @@ def _info(state: ExecutionState, types: Mapping[str, int]) -> WorkflowExecutionI
         search_attributes=search_attributes.typed(
             {key: Payload.FromString(value) for key, value in state.search_attributes.items()}, types
         ),
+        auto_reset_points=_reset_points(state),
         task_queue=state.task_queue,
         root_execution=execution,
         first_run_id=state.first_run_id,
@@ -113,12 +117,26 @@ def _info(state: ExecutionState, types: Mapping[str, int]) -> WorkflowExecutionI
     )
 
 
+def _reset_points(state: ExecutionState) -> ResetPoints:
+    return ResetPoints(
+        points=[
+            ResetPointInfo(
+                build_id=point.build_id,
+                binary_checksum=point.binary_checksum,
+                run_id=state.run_id,
+                first_workflow_task_completed_id=point.completed_event_id,
+                create_time=timestamp(point.time),
+                resettable=True,
+            )
+            for point in state.reset_points
+        ]
+    )
+
+
 def _workflow_task(task: WorkflowTask) -> PendingWorkflowTaskInfo:
     started = bool(task.started_event_id)
     return PendingWorkflowTaskInfo(
-        state=(
-            _W.PENDING_WORKFLOW_TASK_STATE_STARTED if started else _W.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
-        ),
+        state=(_W.PENDING_WORKFLOW_TASK_STATE_STARTED if started else _W.PENDING_WORKFLOW_TASK_STATE_SCHEDULED),
         scheduled_time=timestamp(task.scheduled_time),
         original_scheduled_time=timestamp(task.original_scheduled_time),
         started_time=optional_timestamp(task.started_time),
@@ -148,9 +166,7 @@ def _activity(pending: Activity) -> PendingActivityInfo:
         expiration_time=optional_timestamp(expiration),
         last_failure=Failure.FromString(pending.last_failure) if pending.last_failure else None,
         last_worker_identity=pending.started_identity or pending.last_identity,
-        current_retry_interval=(
-            duration(pending.scheduled_time - pending.last_attempt_complete_time) if pending.backing_off else None
-        ),
+        current_retry_interval=_retry_interval(pending),
         last_attempt_complete_time=optional_timestamp(pending.last_attempt_complete_time),
         next_attempt_schedule_time=timestamp(pending.scheduled_time) if pending.backing_off else None,
         priority=priority,
@@ -164,3 +180,12 @@ def _activity(pending: Activity) -> PendingActivityInfo:
             priority=priority,
         ),
     )
+
+
+def _retry_interval(pending: Activity) -> Duration | None:
+    """What the attempt that waits for a worker has waited before; the first one shows what a second one would wait."""
+    if pending.started_time:
+        return None
+    if not pending.last_attempt_complete_time:
+        return duration(pending.retry_policy.initial_interval)
+    return duration(pending.scheduled_time - pending.last_attempt_complete_time)
