@@ -11,7 +11,7 @@ from orchestrator.core.search_attribute_text import words
 from orchestrator.core.search_attribute_types import KEYWORD, KEYWORD_LIST, TEXT, TYPE_NAMES, any_type
 from orchestrator.errors import InvalidArgument
 from visibility.literals import Value, bounded, invalid, is_possible, value_of
-from visibility.query import Condition, Literal, Test
+from visibility.query import Condition, Literal, Predicate
 
 
 class Operator(enum.Enum):
@@ -30,7 +30,7 @@ class Operator(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class TypedTest:
+class TypedPredicate:
     """One attribute against values of its type.
 
     Attributes:
@@ -54,7 +54,7 @@ class TypedGroup:
     parts: "tuple[TypedCondition, ...]"
 
 
-TypedCondition = TypedTest | TypedGroup
+TypedCondition = TypedPredicate | TypedGroup
 
 EQUALITY = {"=": Operator.IN, "in": Operator.IN, "!=": Operator.NOT_IN, "not in": Operator.NOT_IN}
 ORDER = {
@@ -76,8 +76,8 @@ def typed(condition: Condition, custom: Mapping[str, int]) -> TypedCondition:
     Raises:
         InvalidArgument: an attribute does not exist, an operator is not one of its type, or a literal cannot be read.
     """
-    if isinstance(condition, Test):
-        return _test(condition, attribute_type(condition.name, custom))
+    if isinstance(condition, Predicate):
+        return _predicate(condition, attribute_type(condition.name, custom))
     return TypedGroup(condition.every, tuple(typed(part, custom) for part in condition.parts))
 
 
@@ -93,72 +93,74 @@ def names(condition: TypedCondition | None) -> set[str]:
     """The attributes a condition is about."""
     if condition is None:
         return set()
-    if isinstance(condition, TypedTest):
+    if isinstance(condition, TypedPredicate):
         return {condition.name}
     return set().union(*map(names, condition.parts))
 
 
 def is_about_one(condition: TypedCondition | None) -> bool:
     """Whether only runs of given workflow ids, or given runs, can match."""
-    if isinstance(condition, TypedTest):
+    if isinstance(condition, TypedPredicate):
         return condition.name in ("WorkflowId", "RunId") and condition.operator is Operator.IN
     return condition is not None and condition.every and any(map(is_about_one, condition.parts))
 
 
-def _test(test: Test, kind: int) -> TypedCondition:
-    operator, name = test.operator, test.name
+def _predicate(predicate: Predicate, kind: int) -> TypedCondition:
+    operator, name = predicate.operator, predicate.name
     if operator in NULLS:
-        return TypedTest(name, kind, NULLS[operator])
+        return TypedPredicate(name, kind, NULLS[operator])
     if operator in EQUALITY:
-        return _equality(test, kind)
+        return _equality(predicate, kind)
     if operator in PREFIXES:
-        return _prefix(test, kind)
+        return _prefix(predicate, kind)
     if kind in (TEXT, KEYWORD_LIST) or name == "ExecutionStatus":
-        raise _unsupported(test, kind)
+        raise _unsupported(predicate, kind)
     if operator in ORDER:
-        return _order(name, kind, operator, test.literals[0])
-    low, high = test.literals
+        return _order(name, kind, operator, predicate.literals[0])
+    low, high = predicate.literals
     if operator == "between":
         return TypedGroup(True, (_order(name, kind, ">=", low), _order(name, kind, "<=", high)))
     return TypedGroup(False, (_order(name, kind, "<", low), _order(name, kind, ">", high)))
 
 
-def _equality(test: Test, kind: int) -> TypedTest:
+def _equality(predicate: Predicate, kind: int) -> TypedPredicate:
     if kind == TEXT:
-        if test.operator not in ("=", "!="):
-            raise _unsupported(test, kind)
-        return TypedTest(test.name, kind, EQUALITY[test.operator], _words(test))
-    values = (value_of(test.name, kind, literal) for literal in test.literals)
+        if predicate.operator not in ("=", "!="):
+            raise _unsupported(predicate, kind)
+        return TypedPredicate(predicate.name, kind, EQUALITY[predicate.operator], _words(predicate))
+    values = (value_of(predicate.name, kind, literal) for literal in predicate.literals)
     exact = tuple(value for value in values if value is not None and is_possible(value, kind))
-    return TypedTest(test.name, kind, EQUALITY[test.operator], exact)
+    return TypedPredicate(predicate.name, kind, EQUALITY[predicate.operator], exact)
 
 
-def _words(test: Test) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(words(str(test.literals[0]))))
+def _words(predicate: Predicate) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(words(str(predicate.literals[0]))))
     if not found:
-        raise invalid(f"unexpected value for Text type search attribute (no words found in '{test.literals[0]}')")
+        raise invalid(f"unexpected value for Text type search attribute (no words found in '{predicate.literals[0]}')")
     return found
 
 
-def _prefix(test: Test, kind: int) -> TypedTest:
-    if kind != KEYWORD or test.name == "ExecutionStatus":
-        raise _unsupported(test, kind)
-    literal = test.literals[0]
+def _prefix(predicate: Predicate, kind: int) -> TypedPredicate:
+    if kind != KEYWORD or predicate.name == "ExecutionStatus":
+        raise _unsupported(predicate, kind)
+    literal = predicate.literals[0]
     if not isinstance(literal, str):
         raise invalid(f"right-hand side of 'starts_with' must be a literal string (got: {literal})")
-    return TypedTest(test.name, kind, PREFIXES[test.operator], (literal,))
+    return TypedPredicate(predicate.name, kind, PREFIXES[predicate.operator], (literal,))
 
 
-def _order(name: str, kind: int, operator: str, literal: Literal) -> TypedTest:
+def _order(name: str, kind: int, operator: str, literal: Literal) -> TypedPredicate:
     value = value_of(name, kind, literal)
     if value is None:
         if name == "RunId":
             raise invalid(f"RunId can only be ordered by UUIDs, which '{literal}' is not")
-        return TypedTest(name, kind, Operator.IN)
+        return TypedPredicate(name, kind, Operator.IN)
     # Of integers, those below 1.5 are those below 2, and those up to 1.5 are those up to 1.
-    return TypedTest(name, kind, ORDER[operator], (bounded(value, kind, up=operator in ("<", ">=")),))
+    return TypedPredicate(name, kind, ORDER[operator], (bounded(value, kind, up=operator in ("<", ">=")),))
 
 
-def _unsupported(test: Test, kind: int) -> InvalidArgument:
+def _unsupported(predicate: Predicate, kind: int) -> InvalidArgument:
     kind_name = TYPE_NAMES[kind]
-    return invalid(f"operator '{test.operator}' not supported for {kind_name} type search attribute '{test.name}'")
+    return invalid(
+        f"operator '{predicate.operator}' not supported for {kind_name} type search attribute '{predicate.name}'"
+    )

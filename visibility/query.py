@@ -3,8 +3,8 @@
     query     = [ condition ] [ GROUP BY name ] [ ";" ]
     condition = conjunct { OR conjunct }
     conjunct  = factor { AND factor }
-    factor    = NOT factor | "(" condition ")" | test
-    test      = name ( "=" | "!=" | "<>" | "<" | "<=" | ">" | ">=" ) literal
+    factor    = NOT factor | "(" condition ")" | predicate
+    predicate = name ( "=" | "!=" | "<>" | "<" | "<=" | ">" | ">=" ) literal
               | name [ NOT ] IN "(" literal { "," literal } ")"
               | name [ NOT ] BETWEEN literal AND literal
               | name [ NOT ] STARTS_WITH literal
@@ -20,6 +20,9 @@ from visibility.lexer import Kind, Token, syntax_error, tokens
 
 MAXIMUM_LENGTH = 64 * 1024
 MAXIMUM_DEPTH = 100
+"""Parentheses within parentheses."""
+MAXIMUM_NESTING = 32
+"""Alternatives within conjunctions within alternatives; the parser of SQLite gives up at about twice that."""
 MAXIMUM_TESTS = 500
 MAXIMUM_LITERALS = 2000
 
@@ -41,7 +44,7 @@ UNSUPPORTED_OPERATORS = frozenset({"like", "ilike", "regexp", "rlike"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Test:
+class Predicate:
     """One attribute against literals.
 
     Attributes:
@@ -63,7 +66,7 @@ class Group:
     parts: "tuple[Condition, ...]"
 
 
-Condition = Test | Group
+Condition = Predicate | Group
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,7 +86,14 @@ def parse(text: str) -> Query:
     """Reads a query; raises InvalidArgument for one that is malformed, too large, or asks for what is not supported."""
     if len(text) > MAXIMUM_LENGTH:
         raise InvalidArgument(f"invalid query: longer than {MAXIMUM_LENGTH} characters")
-    return _Parser(text).query()
+    query = _Parser(text).query()
+    if _nesting(query.where) > MAXIMUM_NESTING:
+        raise InvalidArgument(f"invalid query: AND and OR nested deeper than {MAXIMUM_NESTING}")
+    return query
+
+
+def _nesting(condition: Condition | None) -> int:
+    return 1 + max(map(_nesting, condition.parts)) if isinstance(condition, Group) else 0
 
 
 def _unsupported(what: str) -> InvalidArgument:
@@ -145,45 +155,45 @@ class _Parser:
         self._tests += 1
         if self._tests > MAXIMUM_TESTS:
             raise InvalidArgument(f"invalid query: more than {MAXIMUM_TESTS} comparisons")
-        test = self._test()
-        return Test(test.name, NEGATED[test.operator], test.literals) if negated else test
+        found = self._predicate()
+        return Predicate(found.name, NEGATED[found.operator], found.literals) if negated else found
 
-    def _test(self) -> Test:
+    def _predicate(self) -> Predicate:
         if self._now.kind in (Kind.STRING, Kind.NUMBER):
             raise _invalid("the left side of a comparison must be a column name")
         name = self._name()
         if self._accept("is"):
-            return self._null_test(name)
+            return self._null(name)
         prefix = "not " if self._accept("not") else ""
         if self._accept("in"):
-            return Test(name, f"{prefix}in", self._tuple())
+            return Predicate(name, f"{prefix}in", self._tuple())
         if self._accept("between"):
             low = self._literal()
             self._expect("and")
-            return Test(name, f"{prefix}between", (low, self._literal()))
+            return Predicate(name, f"{prefix}between", (low, self._literal()))
         if self._accept("starts_with"):
-            return self._prefix_test(name, f"{prefix}starts_with")
+            return self._starts_with(name, f"{prefix}starts_with")
         if self._is(*UNSUPPORTED_OPERATORS, "<=>"):
             raise _invalid(f"invalid operator '{prefix}{self._now.text}'")
         operator = "!=" if self._now.text == "<>" else self._now.text
         if not prefix and self._now.kind is Kind.SYMBOL and operator in NEGATED:
             self._advance()
-            return Test(name, operator, (self._literal(),))
+            return Predicate(name, operator, (self._literal(),))
         if self._now.kind is Kind.END or self._is("and", "or", ")"):
             raise _invalid("incomplete expression")
         raise self._unexpected()
 
-    def _null_test(self, name: str) -> Test:
+    def _null(self, name: str) -> Predicate:
         operator = "is not null" if self._accept("not") else "is null"
         if self._is("true", "false"):
             raise _invalid("'IS' operator can only be used with 'NULL' or 'NOT NULL'")
         self._expect("null")
-        return Test(name, operator)
+        return Predicate(name, operator)
 
-    def _prefix_test(self, name: str, operator: str) -> Test:
+    def _starts_with(self, name: str, operator: str) -> Predicate:
         if self._now.kind is Kind.NUMBER:
             raise _invalid(f"right-hand side of 'starts_with' must be a literal string (got: {self._now.text[:40]})")
-        return Test(name, operator, (self._literal(),))
+        return Predicate(name, operator, (self._literal(),))
 
     def _tuple(self) -> tuple[Literal, ...]:
         self._expect("(")

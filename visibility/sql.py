@@ -20,7 +20,7 @@ from orchestrator.core.search_attribute_text import needle
 from orchestrator.core.search_attribute_types import DOUBLE, KEYWORD, KEYWORD_LIST, TEXT
 from orchestrator.core.search_attributes import key
 from orchestrator.models.visibility import OPEN, VisibilityRecord
-from visibility.conditions import Operator, TypedCondition, TypedGroup, TypedTest, is_about_one, names, typed
+from visibility.conditions import Operator, TypedCondition, TypedGroup, TypedPredicate, is_about_one, names, typed
 from visibility.query import Query
 
 DIVISION = "TemporalNamespaceDivision"
@@ -118,26 +118,26 @@ class _Compiler:
             return _status(condition)
         column = COLUMNS.get(condition.name)
         name = self._alias(condition) if column is None else column
-        test = self._test(condition, name)
+        passed = self._predicate(condition, name)
         if column in MISSING:
-            return _without_missing(condition, test, column)
-        return test
+            return _without_missing(condition, passed, column)
+        return passed
 
-    def _alias(self, test: TypedTest) -> str:
+    def _alias(self, predicate: TypedPredicate) -> str:
         """The name of the expression that reads a custom or predefined attribute."""
-        path = key(test.name, test.kind)
+        path = key(predicate.name, predicate.kind)
         if path not in self._names:
             self._names[path] = f"attribute_{len(self._names)}"
             text = KeyTextTransform(path, "search_attributes")
-            if test.kind in (KEYWORD, KEYWORD_LIST, TEXT):
+            if predicate.kind in (KEYWORD, KEYWORD_LIST, TEXT):
                 value = Cast(text, TextField())
             else:
-                value = Cast(text, FloatField() if test.kind == DOUBLE else BigIntegerField())
+                value = Cast(text, FloatField() if predicate.kind == DOUBLE else BigIntegerField())
             self.aliases[self._names[path]] = value
         return self._names[path]
 
-    def _test(self, test: TypedTest, name: str) -> Q:
-        operator, values = test.operator, test.values
+    def _predicate(self, predicate: TypedPredicate, name: str) -> Q:
+        operator, values = predicate.operator, predicate.values
         if operator in (Operator.NULL, Operator.NOT_NULL):
             return Q((f"{name}__isnull", operator is Operator.NULL))
         if operator in SUFFIXES:
@@ -146,8 +146,8 @@ class _Compiler:
             return self._prefix(name, str(values[0]))
         if operator is Operator.NOT_STARTS_WITH:
             return Q((f"{name}__isnull", False)) & ~self._prefix(name, str(values[0]))
-        if test.kind in (TEXT, KEYWORD_LIST):
-            positive = _contains(name, test)
+        if predicate.kind in (TEXT, KEYWORD_LIST):
+            positive = _contains(name, predicate)
         else:
             positive = Q((name, values[0])) if len(values) == 1 else Q((f"{name}__in", values))
         if operator is Operator.IN:
@@ -163,12 +163,12 @@ class _Compiler:
         return lower if behind is None else lower & Q((f"{name}__lt", behind))
 
 
-def _status(test: TypedTest) -> Q:
+def _status(predicate: TypedPredicate) -> Q:
     """A test of the state; it also says what follows for the close time, which is what the index is ordered by."""
-    if test.operator in (Operator.NULL, Operator.NOT_NULL):
-        return Q(pk__in=[]) if test.operator is Operator.NULL else Q(pk__isnull=False)
-    wanted = {int(str(value)) for value in test.values}
-    if test.operator is Operator.NOT_IN:
+    if predicate.operator in (Operator.NULL, Operator.NOT_NULL):
+        return Q(pk__in=[]) if predicate.operator is Operator.NULL else Q(pk__isnull=False)
+    wanted = {int(str(value)) for value in predicate.values}
+    if predicate.operator is Operator.NOT_IN:
         return ~Q(status__in=wanted)
     positive = Q(status__in=wanted)
     if wanted <= OPEN_STATUSES:
@@ -176,17 +176,17 @@ def _status(test: TypedTest) -> Q:
     return positive if wanted & OPEN_STATUSES else positive & Q(close_time__lt=OPEN)
 
 
-def _without_missing(test: TypedTest, positive: Q, column: str) -> Q:
+def _without_missing(predicate: TypedPredicate, positive: Q, column: str) -> Q:
     """Makes the stand-in for NULL behave like NULL."""
     missing = Q((column, MISSING[column]))
-    if test.operator is Operator.NULL:
+    if predicate.operator is Operator.NULL:
         return missing
-    return ~missing if test.operator is Operator.NOT_NULL else positive & ~missing
+    return ~missing if predicate.operator is Operator.NOT_NULL else positive & ~missing
 
 
-def _contains(name: str, test: TypedTest) -> Q:
+def _contains(name: str, predicate: TypedPredicate) -> Q:
     """Whether any of the words or items occurs."""
-    hits = [Q(GreaterThan(StrIndex(F(name), Value(needle(str(value)))), 0)) for value in test.values]
+    hits = [Q(GreaterThan(StrIndex(F(name), Value(needle(str(value)))), 0)) for value in predicate.values]
     return reduce(or_, hits, Q(pk__in=[]))
 
 

@@ -20,6 +20,8 @@ from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRe
 
 MAXIMUM_CUSTOM = 200
 LONGEST_NAME = 255
+UNQUOTABLE = '`"\\'
+"""What a query, or the path of a database into JSON, cannot quote."""
 
 BUILT_IN = {**SYSTEM, **PREDEFINED}
 
@@ -100,9 +102,9 @@ def _namespace(name: str, registry: NamespaceRegistry) -> NamespaceEntry:
 def _check(name: str, kind: int) -> None:
     if is_reserved(name):
         raise InvalidArgument(f"Search attribute {name} is reserved by system.")
-    if not name or len(name) > LONGEST_NAME or not name.isprintable() or "`" in name:
+    if not name or len(name) > LONGEST_NAME or not name.isprintable() or any(each in name for each in UNQUOTABLE):
         raise InvalidArgument(
-            f"Search attribute names have 1 to {LONGEST_NAME} printable characters, and none of them is a back-quote."
+            f"Search attribute names have 1 to {LONGEST_NAME} printable characters, and none of {UNQUOTABLE}."
         )
     if kind not in TYPE_NAMES:
         raise InvalidArgument(f"Unknown search attribute type: {kind}.")

@@ -15,7 +15,7 @@ from orchestrator.core.wire import time_ns
 from orchestrator.errors import InvalidArgument
 from orchestrator.services.namespace_registry import NamespaceRegistry
 from orchestrator.services.visibility import listed
-from visibility.query import Group, Query, Predicate
+from visibility.query import Group, Predicate, Query
 
 
 def list_open_workflow_executions(
