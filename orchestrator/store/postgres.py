@@ -128,10 +128,10 @@ class PostgresSession:
         """See Session. Writes and commits, or raises and leaves everything as it was."""
         parts, values = _parts(changes)
         checks = []
-        for name, rows in (("updated", changes.updated), ("moved", changes.moved)):
-            if rows:
+        for name, count in (("updated", len(changes.updated)), ("moved", len(changes.moved))):
+            if count:
                 checks.append(f"(SELECT count(*) FROM {name}) = %s")
-                values.append(len(rows))
+                values.append(count)
         names = ", ".join(f"{name} AS ({PARTS[name]})" for name in parts)
         condition = " AND ".join(checks) or "true"
         statement = f"WITH {names} SELECT 1 / CASE WHEN {condition} THEN 1 ELSE 0 END"
@@ -150,12 +150,8 @@ class PostgresSession:
 class PostgresStore(SqlStore):
     """PostgreSQL behind a Django alias; transactions that a caller has open are joined with portable SQL and locks."""
 
-    retryable = (
-        *SqlStore.retryable,
-        psycopg.OperationalError,
-        psycopg.InterfaceError,
-        psycopg.IntegrityError,
-    )
+    retryable = (*SqlStore.retryable, psycopg.OperationalError, psycopg.InterfaceError, psycopg.IntegrityError)
+    conflicts = (*SqlStore.conflicts, psycopg.IntegrityError)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

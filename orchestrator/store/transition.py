@@ -80,6 +80,7 @@ class Batch:
     current: dict[WorkflowKey, str]
     runs: dict[RunKey, Loaded]
     stored: set[WorkflowKey] = field(default_factory=set)
+    unverified: set[RunKey] = field(default_factory=set)
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     done: list[Callable[[], None]] = field(default_factory=list)

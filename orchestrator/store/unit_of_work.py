@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 FIRST_PAUSE = 0.02
-"""Seconds before an operation is repeated after its commit failed; doubled each time, with jitter."""
+LONGEST_PAUSE = 1.0
+"""Seconds before a failed commit is repeated; doubled each time up to the longest, with jitter."""
+PATIENCE = 10.0
+"""Seconds after which operations that cannot be committed are answered UNAVAILABLE."""
 
 
 class UnknownOutcome(Exception):
@@ -85,21 +88,33 @@ class Cache:
 def gather(
     owner: "UnitOfWork", session: Session, requests: list[Request], dispatcher: Dispatcher | None, cache: Cache | None
 ) -> Batch:
-    """Locks and loads every run the requests name."""
+    """Loads every run the requests name. One in the cache is taken as it is; the commit checks that it was right to."""
     current = session.lock_current(sorted({each.key for each in requests if each.needs_current}))
     wanted = {RunKey(key.shard_id, run_id) for key, run_id in current.items()}
     wanted.update(RunKey(each.key.shard_id, each.run_id) for each in requests if each.run_id)
-    known: dict[RunKey, Loaded] = {}
-    if cache is not None:
-        known = {key: found for key in wanted if (found := cache.get(key)) is not None}
-    stored = session.lock_runs({key: known[key].version if key in known else 0 for key in sorted(wanted)})
     runs: dict[RunKey, Loaded] = {}
-    for key, row in stored.items():
-        if row.blob is None:
-            runs[key] = known[key]
-        else:
-            runs[key] = load(row, key)
-    return Batch(session, owner.limits, dispatcher, owner.types, current, runs, stored=set(current))
+    if cache is not None:
+        runs = {key: found for key in wanted if (found := cache.get(key)) is not None}
+    unverified = set(runs)
+    missing = {key: 0 for key in sorted(wanted - unverified)}
+    if missing:
+        runs.update((key, load(row, key)) for key, row in session.lock_runs(missing).items())
+    return Batch(session, owner.limits, dispatcher, owner.types, current, runs, stored=set(current), unverified=unverified)
+
+
+def verify(batch: Batch) -> None:
+    """Makes sure that runs which were only looked at are as the cache had them; raises VersionConflict.
+
+    A run that is written needs no look: the write itself fails when its version has moved on. But a refusal, or a
+    reading, must not rest on a state that another process has changed.
+    """
+    suspects = {key: batch.runs[key].version for key in sorted(batch.unverified - batch.dirty.keys())}
+    if not suspects:
+        return
+    rows = batch.session.lock_runs(suspects)
+    for key, version in suspects.items():
+        if key not in rows or rows[key].version != version:
+            raise VersionConflict("a run was changed by another process")
 
 
 def apply_all(batch: Batch, requests: list[Request], now: Callable[[], int]) -> None:
@@ -113,6 +128,11 @@ def apply_all(batch: Batch, requests: list[Request], now: Callable[[], int]) -> 
         except Exception:
             logger.exception("an operation on %s failed", request.key.workflow_id)
             request.error = Internal("something went wrong, please retry")
+
+
+def _refuse(requests: list[Request], error: ServiceError) -> None:
+    for request in requests:
+        request.error = error
 
 
 class Lane(threading.Thread):
@@ -157,50 +177,42 @@ class Lane(threading.Thread):
             return [self._queue.popleft() for _ in range(min(len(self._queue), self._owner.batch_limit))]
 
     def _commit(self, requests: list[Request]) -> None:
-        """Commits requests together, or one by one when that fails."""
-        try:
-            self._try(requests)
-            return
-        except UnknownOutcome:
-            logger.error("a commit of %d operations has an unknown outcome", len(requests))
-            for request in requests:
-                request.error = Unavailable("the outcome of the call is unknown, the database does not answer")
-            return
-        except (*self._owner.store.retryable, VersionConflict) as error:
-            logger.warning("a commit of %d operations failed and is repeated: %s", len(requests), error)
-        except Exception as error:
-            logger.exception("a commit of %d operations failed", len(requests))
-            if len(requests) == 1:
-                requests[0].error = Internal("something went wrong, please retry")
-                del error
-                return
-        if len(requests) > 1:
-            for request in requests:
-                self._commit([request])
-            return
-        self._repeat(requests)
-
-    def _repeat(self, requests: list[Request]) -> None:
-        """Repeats one failed operation with growing pauses; a database that stays away makes it Unavailable."""
+        """Commits requests together, again and again while the database is away, one by one when they disturb it."""
+        store = self._owner.store
+        patience = time.monotonic() + PATIENCE
         pause = FIRST_PAUSE
-        for _ in range(ATTEMPTS - 1):
-            time.sleep(pause * (0.5 + random.random()))
-            pause *= 2
-            self._owner.counters.retried += 1
+        while True:
             try:
                 self._try(requests)
                 return
             except UnknownOutcome:
-                requests[0].error = Unavailable("the outcome of the call is unknown, the database does not answer")
+                logger.error("a commit of %d operations has an unknown outcome", len(requests))
+                _refuse(requests, Unavailable("the outcome of the call is unknown, the database does not answer"))
                 return
-            except (*self._owner.store.retryable, VersionConflict) as error:
-                last: Exception = error
+            except (*store.conflicts, VersionConflict) as error:
+                logger.info("a commit of %d operations met a conflict: %s", len(requests), error)
+                if len(requests) > 1:
+                    self._commit_singly(requests)
+                    return
+            except store.retryable as error:
+                logger.warning("a commit of %d operations failed and is repeated: %s", len(requests), error)
             except Exception:
-                logger.exception("an operation failed while it was repeated")
-                requests[0].error = Internal("something went wrong, please retry")
+                logger.exception("a commit of %d operations failed", len(requests))
+                if len(requests) > 1:
+                    self._commit_singly(requests)
+                else:
+                    _refuse(requests, Internal("something went wrong, please retry"))
                 return
-        logger.error("an operation was given up: %s", last)
-        requests[0].error = Unavailable("the database does not answer")
+            if time.monotonic() > patience:
+                _refuse(requests, Unavailable("the database does not answer"))
+                return
+            self._owner.counters.retried += 1
+            time.sleep(pause * (0.5 + random.random()))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _commit_singly(self, requests: list[Request]) -> None:
+        for request in requests:
+            self._commit([request])
 
     def _try(self, requests: list[Request]) -> None:
         """One transaction. Raises what the database raises, after undoing all that is in memory."""
@@ -212,12 +224,13 @@ class Lane(threading.Thread):
             with owner.store.transaction() as session:
                 batch = gather(owner, session, requests, owner.dispatcher, self._cache)
                 apply_all(batch, requests, owner.now)
+                verify(batch)
                 changes = batch.seal()
                 if changes:
+                    committing = True
                     session.write(changes)
-                committing = True
         except BaseException as error:
-            applied = committing and bool(changes) and self._settle(error, changes)
+            applied = committing and self._settle(error, changes)
             if applied is not True:
                 self._abandon(batch)
                 if isinstance(error, owner.store.retryable):
