@@ -374,10 +374,11 @@ class UnitOfWork:
         """
         wants = not run_id if needs_current is None else needs_current
         request = Request(key, run_id, operation, lambda result, error: None, wants)
+        conflicts: tuple[type[Exception], ...] = (*self.store.conflicts, VersionConflict)
         for _ in range(ATTEMPTS):
             try:
                 return self._join(request)
-            except (*self.store.conflicts, VersionConflict) as error:
+            except conflicts as error:
                 last: Exception = error
             except self.store.retryable as error:
                 raise Unavailable("the database does not answer") from error
