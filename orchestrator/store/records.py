@@ -1,7 +1,7 @@
 """What lists show of a run, made from its state."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from temporalio.api.common.v1 import Memo, Payload
 
@@ -13,10 +13,13 @@ OPEN = 2**63 - 1
 """The close time of an open run."""
 
 
-def record_of(shard_id: int, state: ExecutionState, types: Mapping[str, int]) -> Record:
-    """The visibility record of a run as it is now; `types` are the custom search attributes of its namespace."""
+def record_of(shard_id: int, state: ExecutionState, types: Callable[[str], Mapping[str, int]]) -> Record:
+    """The visibility record of a run as it is now; `types` gives the custom search attributes of a namespace by its id."""
     closed = not state.running
-    attributes = search_attributes.typed(_parsed(state.search_attributes), types)
+    payloads, values = b"", "{}"
+    if state.search_attributes:
+        attributes = search_attributes.typed(_parsed(state.search_attributes), types(state.namespace_id))
+        payloads, values = attributes.SerializeToString(), json.dumps(search_attributes.decode(attributes))
     return Record(
         shard_id=shard_id,
         run_id=state.run_id,
@@ -37,8 +40,8 @@ def record_of(shard_id: int, state: ExecutionState, types: Mapping[str, int]) ->
         root_workflow_id=state.workflow_id,
         root_run_id=state.run_id,
         memo=_memo(state.memo),
-        payloads=attributes.SerializeToString(),
-        search_attributes=json.dumps(search_attributes.decode(attributes)),
+        payloads=payloads,
+        search_attributes=values,
     )
 
 

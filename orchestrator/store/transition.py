@@ -82,6 +82,7 @@ class Batch:
     stored: set[WorkflowKey] = field(default_factory=set)
     unverified: set[RunKey] = field(default_factory=set)
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
+    visible: set[RunKey] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
     done: list[Callable[[], None]] = field(default_factory=list)
     undone: list[Callable[[], None]] = field(default_factory=list)
@@ -108,6 +109,9 @@ class Batch:
             else:
                 self.changes.updated.append((key, loaded.version + 1, blob))
             state = loaded.state
+            if key in self.visible:
+                record = record_of(key.shard_id, state, self.types)
+                (self.changes.records if loaded.version else self.changes.new_records).append(record)
             if state.wake_time == loaded.stored_wake:
                 continue
             if state.wake_time:
@@ -199,9 +203,11 @@ class Unit:
     def finish(self) -> None:
         """Completes every changed run and hands the changes to the commit."""
         batch = self._batch
-        for loaded, run in (*self._runs, *self._created):
-            if run.changed:
-                self._complete(loaded, run)
+        completed = [
+            (loaded, run, self._complete(run)) for loaded, run in (*self._runs, *self._created) if run.changed
+        ]
+        for loaded, run, nodes in completed:
+            self._merge(loaded, run, nodes)
         for loaded, _ in self._created:
             batch.runs[loaded.key] = loaded
         if self._begun:
@@ -223,12 +229,19 @@ class Unit:
         for callback in self._undone:
             callback()
 
-    def _complete(self, loaded: Loaded, run: Run) -> None:
-        batch, state, key = self._batch, run.state, loaded.key
+    def _complete(self, run: Run) -> list[Node]:
+        """Ends the transition of one run; whatever can go wrong goes wrong here, before anything is merged."""
+        dispatcher = self._batch.dispatcher
         enforcement.enforce_limits(run)
-        if run.dispatches and batch.dispatcher is not None:
-            batch.dispatcher.assign(self, run)
+        if run.dispatches and dispatcher is not None:
+            dispatcher.assign(self, run)
         nodes = [Node(*node) for node in run.finish()]
+        set_wake(run)
+        return nodes
+
+    def _merge(self, loaded: Loaded, run: Run, nodes: list[Node]) -> None:
+        """Adds what a run's transition did to what the commit writes."""
+        batch, state, key = self._batch, run.state, loaded.key
         changes = batch.changes
         changes.nodes.extend((key, node) for node in nodes)
         for kind, event_id in run.buried:
@@ -247,13 +260,11 @@ class Unit:
                 each.scheduled_event_id,
                 each.stamp,
             )
-        set_wake(run)
-        if run.visible:
-            record = record_of(key.shard_id, state, batch.types(state.namespace_id))
-            (changes.new_records if loaded.version == 0 and key not in batch.dirty else changes.records).append(record)
         loaded.blob = None
         loaded.append(nodes)
         batch.dirty[key] = loaded
+        if run.visible:
+            batch.visible.add(key)
 
     def _open(self, loaded: Loaded) -> Run:
         for known, run in self._runs:
