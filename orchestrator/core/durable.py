@@ -63,6 +63,7 @@ def _activity(activity: Activity) -> Activity:
         last_identity="",
         last_attempt_complete_time=0,
         backing_off=False,
+        worker_version=b"",
     )
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from temporalio.api.enums.v1 import EventType, TaskQueueKind, TimeoutType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import priority, retry, search_attributes
+from orchestrator.core import priority, retry, search_attributes, workflow_task
 from orchestrator.core.commands import merge
 from orchestrator.core.start import Identity, is_null, run_expiration
-from orchestrator.core.state import Activity, ExecutionState, Timer, WorkflowTask
+from orchestrator.core.state import Activity, ExecutionState, ResetPoint, Timer, WorkflowTask
 from orchestrator.core.wire import after, length_ns, time_ns
 
 
@@ -151,6 +151,10 @@ def _workflow_task_completed(state: ExecutionState, event: HistoryEvent) -> None
     state.workflow_task = None
     if attributes.HasField("worker_version"):
         state.worker_version = attributes.worker_version.SerializeToString()
+    point = ResetPoint(
+        attributes.worker_version.build_id, attributes.binary_checksum, event.event_id, time_ns(event.event_time)
+    )
+    workflow_task.add_reset_point(state, point)
 
 
 def _workflow_task_failed(state: ExecutionState, event: HistoryEvent) -> None:

@@ -27,7 +27,7 @@ from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
-from orchestrator.core.state import ResetPoint, WorkflowTask
+from orchestrator.core.state import ExecutionState, ResetPoint, WorkflowTask
 from orchestrator.core.wire import SECOND, after, duration
 from orchestrator.errors import NotFound
 
@@ -179,17 +179,17 @@ def complete(
     state.close_attempted = False
     if worker_version is not None:
         state.worker_version = worker_version.SerializeToString()
-    _add_reset_point(
-        run, worker_version.build_id if worker_version is not None else "", binary_checksum, event.event_id
-    )
+    build_id = worker_version.build_id if worker_version is not None else ""
+    add_reset_point(state, ResetPoint(build_id, binary_checksum, event.event_id, run.now))
     return event.event_id
 
 
-def _add_reset_point(run: Run, build_id: str, binary_checksum: str, event_id: int) -> None:
-    points = run.state.reset_points
-    if any(point.build_id == build_id and point.binary_checksum == binary_checksum for point in points):
+def add_reset_point(state: ExecutionState, new: ResetPoint) -> None:
+    """Remembers a completed task unless one of the same build is known."""
+    points = state.reset_points
+    if any(point.build_id == new.build_id and point.binary_checksum == new.binary_checksum for point in points):
         return
-    points.append(ResetPoint(build_id, binary_checksum, event_id, run.now))
+    points.append(new)
     del points[:-RESET_POINTS]
 
 
