@@ -4,7 +4,7 @@ After the last test of a server, everything it stored is read and checked: see `
 """
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from pytest_django import DjangoDbBlocker
@@ -55,12 +55,6 @@ def task_queue() -> str:
 def workflow_id() -> str:
     """An id nobody else uses."""
     return f"workflow-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-async def fresh_client(fresh_server: Server) -> AsyncIterator[Client]:
-    """A client of a server of the test's own."""
-    yield await Client.connect(fresh_server.grpc)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -13,15 +13,14 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     CancelledError,
-    TimeoutError as ActivityTimeout,
     TimeoutType,
+)
+from temporalio.exceptions import (
+    TimeoutError as ActivityTimeout,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.functional.workers import eventually, events_of, names, new_worker, only, pending_activity
-
-ONCE = RetryPolicy(maximum_attempts=1)
-QUICK = RetryPolicy(initial_interval=timedelta(milliseconds=10), maximum_attempts=3)
+from tests.functional.workers import events_of, eventually, names, new_worker, only, pending_activity
 
 
 @workflow.defn
@@ -169,7 +168,7 @@ async def test_a_failure_may_choose_when_the_next_attempt_is(client: Client, tas
 
 TIMEOUTS = {
     "start to close": ({"start_to_close_timeout": 0.2}, TimeoutType.START_TO_CLOSE, "MAXIMUM_ATTEMPTS_REACHED"),
-    "schedule to close": ({"schedule_to_close_timeout": 0.2}, TimeoutType.SCHEDULE_TO_CLOSE, "TIMEOUT"),
+    "schedule to close": ({"schedule_to_close_timeout": 0.2}, TimeoutType.SCHEDULE_TO_CLOSE, "NON_RETRYABLE_FAILURE"),
     "heartbeat": (
         {"start_to_close_timeout": 60, "heartbeat_timeout": 0.2},
         TimeoutType.HEARTBEAT,
