@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from temporalio.api.common.v1 import Link, Memo, Payload, Payloads, SearchAttributes
-from temporalio.api.enums.v1 import EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy
+from temporalio.api.enums.v1 import EventType, VersioningBehavior, WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import (
@@ -12,13 +13,13 @@ from temporalio.api.workflowservice.v1 import (
     StartWorkflowExecutionRequest,
 )
 
-from orchestrator.core import priority, retry, signals, workflow_task
+from orchestrator.core import cron, priority, retry, signals, workflow_task
 from orchestrator.core.limits import Limits
 from orchestrator.core.request_checks import check_length, check_links, check_task_queue, duration_problem
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
 from orchestrator.core.wire import LONGEST, after, duration, length_ns, optional_duration, optional_timestamp
-from orchestrator.errors import InvalidArgument, Unimplemented
+from orchestrator.errors import FailedPrecondition, InvalidArgument, Unimplemented
 
 StartRequest = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
 
@@ -77,10 +78,25 @@ def check(request: StartRequest, limits: Limits) -> Policies:
         check_links(request.links, limits)
     if isinstance(request, StartWorkflowExecutionRequest):
         _check_callbacks(request)
+    _check_versioning(request)
     _check_sizes(request, limits)
-    if request.cron_schedule:
-        raise Unimplemented("Cron schedules are not supported by this server.")
     return policies
+
+
+def check_cron(schedule: str, now: int) -> None:
+    """Checks the cron schedule of a start at a time in nanoseconds since the epoch; raises InvalidArgument.
+
+    Runs by a schedule are not served: a valid one raises Unimplemented.
+    """
+    if not schedule:
+        return
+    try:
+        following = cron.parse(schedule).next(now)
+    except cron.CronError:
+        raise InvalidArgument("invalid CronSchedule.") from None
+    if not following:
+        raise InvalidArgument("invalid CronSchedule, no time can be found to satisfy the schedule")
+    raise Unimplemented("Cron schedules are not supported by this server.")
 
 
 def begin(
@@ -266,9 +282,28 @@ def _check_callbacks(request: StartWorkflowExecutionRequest) -> None:
     for callback in request.completion_callbacks:
         if callback.WhichOneof("variant") is None:
             raise Unimplemented("unknown callback variant: <nil>")
-        raise InvalidArgument(
-            f"invalid url: completion callbacks are not supported by this server: {callback.nexus.url}"
-        )
+        url = callback.nexus.url
+        if not url.startswith(("http://", "https://")):
+            raise InvalidArgument(f"invalid url: unknown scheme: {quote(url)}")
+        # No address is allowed: this server calls nobody back.
+        raise InvalidArgument(f"invalid url: url does not match any configured callback address: {url}")
+
+
+def _check_versioning(request: StartRequest) -> None:
+    """A run can only be pinned to a version of a worker deployment, and this server knows none."""
+    override = request.versioning_override
+    if override.HasField("one_time"):
+        raise Unimplemented("One-time versioning overrides are not supported by this server.")
+    deprecated = override.pinned_version
+    if not override.HasField("pinned") and override.behavior != VersioningBehavior.VERSIONING_BEHAVIOR_PINNED:
+        return
+    version = override.pinned.version
+    name = f"{version.deployment_name}:{version.build_id}" if override.pinned.HasField("version") else deprecated
+    if not name:
+        raise InvalidArgument("must provide version if override is pinned.")
+    raise FailedPrecondition(
+        f"Pinned version '{name}' is not present in task queue '{request.task_queue.name}' of type 'Workflow'"
+    )
 
 
 def _check_sizes(request: StartRequest, limits: Limits) -> None:

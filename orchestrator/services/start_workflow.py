@@ -130,6 +130,7 @@ def signal_with_start_workflow_execution(
 def _check(engine: Engine, namespace: NamespaceEntry, request: StartRequest) -> Policies:
     namespace.require(NamespaceState.NAMESPACE_STATE_REGISTERED)
     policies = start.check(request, engine.limits)
+    start.check_cron(request.cron_schedule, engine.clock())
     fields = request.search_attributes.indexed_fields
     if fields:
         search_attributes.validate(fields, namespace.search_attributes, namespace.name, engine.limits)
