@@ -63,6 +63,7 @@ HUGO_FROM_ENVIRONMENT = {
     "HUGO_SHARD_COUNT": ("SHARD_COUNT", env.int),
     "HUGO_SUGGEST_CONTINUE_AS_NEW_COUNT": ("SUGGEST_CONTINUE_AS_NEW_COUNT", env.int),
     "HUGO_TRANSPORT": ("TRANSPORT", env.str),
+    "HUGO_WRITER_LANES": ("WRITER_LANES", env.int),
     "HUGO_DEFAULT_NAMESPACE_RETENTION": ("DEFAULT_NAMESPACE_RETENTION", env.int),
 }
 """Environment variable -> key of HUGO and how its text is read. Defaults and meaning: `orchestrator/conf.py`."""
@@ -93,6 +94,8 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
+# Whether the ASGI application serves the static files of the apps itself; elsewhere a web server does.
+SERVE_STATIC = False
 
 LOGGING = {
     "version": 1,

@@ -89,6 +89,7 @@ class Record(NamedTuple):
     memo: bytes
     payloads: bytes
     search_attributes: str
+    namespace_division: str
 
 
 @dataclass(slots=True)

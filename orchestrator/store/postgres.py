@@ -58,15 +58,16 @@ PARTS: dict[str, str] = {
     "new_records": """INSERT INTO visibility_record (shard_id, run_id, namespace_id, workflow_id, workflow_type,
             task_queue, status, start_time, execution_time, close_time, execution_duration, history_length,
             history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id,
-            root_run_id, memo, payloads, search_attributes)
-        SELECT s, r, n, w, t, q, st, b, x, c, d, l, z, tc, pw, pr, rw, rr, m, p, a::jsonb
-        FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        AS k(s, r, n, w, t, q, st, b, x, c, d, l, z, tc, pw, pr, rw, rr, m, p, a)""",
+            root_run_id, memo, payloads, search_attributes, namespace_division)
+        SELECT s, r, n, w, t, q, st, b, x, c, d, l, z, tc, pw, pr, rw, rr, m, p, a::jsonb, nd
+        FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        AS k(s, r, n, w, t, q, st, b, x, c, d, l, z, tc, pw, pr, rw, rr, m, p, a, nd)""",
     "records": """UPDATE visibility_record v SET task_queue = k.q, status = k.st, execution_time = k.x,
             close_time = k.c, execution_duration = k.d, history_length = k.l, history_size_bytes = k.z,
-            state_transition_count = k.tc, memo = k.m, payloads = k.p, search_attributes = k.a::jsonb
-        FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        AS k(s, r, q, st, x, c, d, l, z, tc, m, p, a)
+            state_transition_count = k.tc, memo = k.m, payloads = k.p, search_attributes = k.a::jsonb,
+            namespace_division = k.nd
+        FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        AS k(s, r, q, st, x, c, d, l, z, tc, m, p, a, nd)
         WHERE v.shard_id = k.s AND v.run_id = k.r""",
 }
 
@@ -278,6 +279,7 @@ def _parts(changes: Changes) -> tuple[list[str], list[Any]]:
             ByteaArray.of(row.memo for row in rows),
             ByteaArray.of(row.payloads for row in rows),
             TextArray.of(row.search_attributes for row in rows),
+            TextArray.of(row.namespace_division for row in rows),
         )
     if changes.records:
         rows = changes.records
@@ -291,6 +293,7 @@ def _parts(changes: Changes) -> tuple[list[str], list[Any]]:
             ByteaArray.of(row.memo for row in rows),
             ByteaArray.of(row.payloads for row in rows),
             TextArray.of(row.search_attributes for row in rows),
+            TextArray.of(row.namespace_division for row in rows),
         )
     return parts, values
 

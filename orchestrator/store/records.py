@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from temporalio.api.common.v1 import Memo, Payload
+from temporalio.api.enums.v1 import IndexedValueType
 
 from orchestrator.core import search_attributes
 from orchestrator.core.state import ExecutionState
@@ -11,15 +12,19 @@ from orchestrator.store.ports import Record
 
 OPEN = 2**63 - 1
 """The close time of an open run."""
+DIVISION = search_attributes.key("TemporalNamespaceDivision", IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
+LONGEST_DIVISION = 255
 
 
 def record_of(shard_id: int, state: ExecutionState, types: Callable[[str], Mapping[str, int]]) -> Record:
     """The visibility record of a run as it is now; `types` gives the custom search attributes of a namespace by its id."""
     closed = not state.running
-    payloads, values = b"", "{}"
+    payloads, values, division = b"", "{}", ""
     if state.search_attributes:
         attributes = search_attributes.typed(_parsed(state.search_attributes), types(state.namespace_id))
-        payloads, values = attributes.SerializeToString(), json.dumps(search_attributes.decode(attributes))
+        decoded = search_attributes.decode(attributes)
+        payloads, values = attributes.SerializeToString(), json.dumps(decoded)
+        division = str(decoded.get(DIVISION, ""))[:LONGEST_DIVISION]
     return Record(
         shard_id=shard_id,
         run_id=state.run_id,
@@ -42,6 +47,7 @@ def record_of(shard_id: int, state: ExecutionState, types: Callable[[str], Mappi
         memo=_memo(state.memo),
         payloads=payloads,
         search_attributes=values,
+        namespace_division=division,
     )
 
 

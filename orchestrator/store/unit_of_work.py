@@ -40,10 +40,10 @@ class Request:
     """An operation on its way through a lane."""
 
     key: WorkflowKey
-    run_id: str
     operation: Operation
-    resolve: Callable[[Any, BaseException | None], None]
+    run_id: str
     needs_current: bool
+    future: "asyncio.Future[Any] | None" = None
     result: Any = None
     error: BaseException | None = None
 
@@ -321,7 +321,13 @@ class UnitOfWork:
     async def execute(
         self, key: WorkflowKey, operation: Operation, run_id: str = "", *, needs_current: bool | None = None
     ) -> Any:
-        """Applies an operation in the next commit of its lane and returns its result.
+        """As `enqueue`, and waits for the result."""
+        return await self.enqueue(key, operation, run_id, needs_current=needs_current)
+
+    def enqueue(
+        self, key: WorkflowKey, operation: Operation, run_id: str = "", *, needs_current: bool | None = None
+    ) -> "asyncio.Future[Any]":
+        """Applies an operation in the next commit of its lane; to be called on the event loop.
 
         Args:
             key: the workflow.
@@ -329,36 +335,15 @@ class UnitOfWork:
             run_id: the run it is about; empty for the current one.
             needs_current: whether it looks at the current run too; by default when it names none.
 
-        Raises:
-            ServiceError: what the operation raised, or Unavailable when the database stays away.
+        Returns:
+            a future with its result, or the ServiceError it raised, or Unavailable when the database stays away.
+            Cancelling the future does not stop the operation.
         """
         assert self._loop is not None
         future: asyncio.Future[Any] = self._loop.create_future()
-
-        def resolve(result: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self.submit(key, operation, resolve, run_id, needs_current=needs_current)
-        return await future
-
-    def submit(
-        self,
-        key: WorkflowKey,
-        operation: Operation,
-        resolve: Callable[[Any, BaseException | None], None],
-        run_id: str = "",
-        *,
-        needs_current: bool | None = None,
-    ) -> None:
-        """As `execute`, with a callback on the event loop that gets (result, error)."""
         wants = not run_id if needs_current is None else needs_current
-        lane = self._threads[key.shard_id % self.lanes]
-        lane.put(Request(key, run_id, operation, resolve, wants))
+        self._threads[key.shard_id % self.lanes].put(Request(key, operation, run_id, wants, future))
+        return future
 
     def execute_joined(
         self, key: WorkflowKey, operation: Operation, run_id: str = "", *, needs_current: bool | None = None
@@ -373,7 +358,7 @@ class UnitOfWork:
             ServiceError: what the operation raised, or Unavailable when the database fails or others are always faster.
         """
         wants = not run_id if needs_current is None else needs_current
-        request = Request(key, run_id, operation, lambda result, error: None, wants)
+        request = Request(key, operation, run_id, wants)
         conflicts: tuple[type[Exception], ...] = (*self.store.conflicts, VersionConflict)
         for _ in range(ATTEMPTS):
             try:
@@ -406,7 +391,13 @@ class UnitOfWork:
 
         def resolve_all() -> None:
             for request in requests:
-                request.resolve(request.result, request.error)
+                future = request.future
+                if future is None or future.done():
+                    continue
+                if request.error is not None:
+                    future.set_exception(request.error)
+                else:
+                    future.set_result(request.result)
 
         try:
             self._loop.call_soon_threadsafe(resolve_all)
