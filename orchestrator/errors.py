@@ -253,7 +253,7 @@ class QueryFailed(ServiceError):
 
     code = Code.INVALID_ARGUMENT
 
-    def __init__(self, message: str, failure: Failure) -> None:
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
         super().__init__(message)
         self.detail = details.QueryFailedFailure(failure=failure)
 

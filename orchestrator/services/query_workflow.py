@@ -133,9 +133,7 @@ def respond_query_task_completed(
     query = engine.queries.direct(token.task_id) if isinstance(token, QueryTaskToken) else None
     if query is None:
         raise NotFound("query task not found, or already expired")
-    _resolve(
-        engine, query, request.completed_type, request.query_result, request.error_message, request.failure
-    )
+    _resolve(engine, query, request.completed_type, request.query_result, request.error_message, _failure(request))
     return RespondQueryTaskCompletedResponse()
 
 
@@ -145,7 +143,7 @@ def answer_buffered(engine: Engine, run_id: str, results: Mapping[str, WorkflowQ
     for query_id, result in results.items():
         query = waiting.get(query_id)
         if query is not None:
-            _resolve(engine, query, result.result_type, result.answer, result.error_message, result.failure)
+            _resolve(engine, query, result.result_type, result.answer, result.error_message, _failure(result))
 
 
 def release_buffered(engine: Engine, run_id: str) -> None:
@@ -245,17 +243,21 @@ def _answered(query: Query) -> QueryWorkflowResponse:
     return reply
 
 
+def _failure(message: RespondQueryTaskCompletedRequest | WorkflowQueryResult) -> Failure | None:
+    return message.failure if message.HasField("failure") else None
+
+
 def _resolve(
     engine: Engine,
     query: Query,
     result_type: QueryResultType.ValueType,
     answer: Payloads,
     error_message: str,
-    failure: Failure,
+    failure: Failure | None,
 ) -> None:
     if result_type == QueryResultType.QUERY_RESULT_TYPE_ANSWERED:
         if answer.ByteSize() > engine.limits.blob_size:
-            query.fail(QueryFailed("Blob data size exceeds limit.", Failure()))
+            query.fail(QueryFailed("Blob data size exceeds limit."))
         else:
             query.resolve(QueryWorkflowResponse(query_result=answer))
     elif result_type == QueryResultType.QUERY_RESULT_TYPE_FAILED:
