@@ -20,11 +20,13 @@ class HugoSettings:
         default_namespace_retention: seconds the namespace `default` keeps closed executions.
         transport: `auto`, `envoy` or `aio`.
         reflection: whether the aio transport serves gRPC reflection.
+        rest_permission: dotted path of the permission class that guards the HTTP API; by default nobody may use it.
+        developer_login: whether `hugo dev` may make the user "admin" with the password "admin" when there is no user.
         server_version: the version told to clients; a plain `1.x.y`, SDKs parse it.
         writer_lanes: threads that commit, each with its own connection; SQLite always uses one.
         batch_limit: transitions in one commit, at most.
         cached_states: mutable states kept in memory, at most.
-        sweep_interval: seconds between two looks at the stored tasks of a queue that has waiting pollers.
+        sweep_interval: seconds between two looks for stored tasks nobody told this process of.
         poll_timeout: seconds an idle poll waits before it is answered empty.
         history_poll_timeout: seconds a history long poll waits before it is answered empty.
         limit_*: bytes, unless the name says count; what happens above each is in `docs/reference/limits.md`.
@@ -42,11 +44,13 @@ class HugoSettings:
     default_namespace_retention: int = 24 * 3600
     transport: str = "auto"
     reflection: bool = False
+    rest_permission: str = "orchestrator.rest.permissions.Nobody"
+    developer_login: bool = False
     server_version: str = "1.30.1"
     writer_lanes: int = 2
     batch_limit: int = 256
     cached_states: int = 10_000
-    sweep_interval: float = 1.0
+    sweep_interval: float = 1.5
     poll_timeout: float = 60.0
     history_poll_timeout: float = 20.0
     limit_blob_size: int = 2 * MIB

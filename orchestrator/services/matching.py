@@ -350,10 +350,19 @@ class Matching:
                 ]
                 for key in idle:
                     del self._queues[key]
-            for key, queue in waiting:
-                try:
-                    await self._read(key, queue)
-                except asyncio.CancelledError:
-                    raise
-                except Exception:
-                    logger.exception("sweeping task queue %s failed", key.name)
+            if not waiting:
+                continue
+            try:
+                await self._sweep_once(waiting)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                logger.exception("looking for stored tasks failed")
+
+    async def _sweep_once(self, waiting: list[tuple[QueueKey, Queue]]) -> None:
+        """Asks for all queues at once which have stored tasks, and reads those."""
+        assert self._run_db is not None
+        stored: list[bool] = await self._run_db(self._store.stored_queues, [key for key, _ in waiting])
+        for (key, queue), has_tasks in zip(waiting, stored, strict=True):
+            if has_tasks:
+                await self._read(key, queue)

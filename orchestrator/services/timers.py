@@ -18,7 +18,7 @@ from orchestrator.store.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
-IDLE = 5.0
+IDLE = 10.0
 """Seconds between two looks at the table when nothing is due."""
 PAGE = 2000
 RETRY = 0.2

@@ -1,6 +1,6 @@
 """What the unit of work asks of a database, and what it promises to those who hand tasks to workers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -201,6 +201,10 @@ class Store(Protocol):
 
     def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
         """Stored tasks of a queue, most urgent first, then oldest first."""
+        ...
+
+    def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
+        """Whether each queue, given as (namespace id, name, kind), has stored tasks; one statement for many queues."""
         ...
 
     def delete_task(self, task: Task) -> None:

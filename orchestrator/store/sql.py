@@ -43,6 +43,9 @@ _RECORD_KEY = ("shard_id", "run_id")
 _RECORD_FIXED = {"shard_id", "run_id", "namespace_id", "workflow_id", "workflow_type", "start_time"}
 
 
+QUEUES_A_STATEMENT = 100
+
+
 class Statements:
     """The statements, in the dialect of one connection."""
 
@@ -306,6 +309,24 @@ class SqlStore:
         )
         return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
 
+
+    def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
+        """See Store."""
+        connection = self.connection
+        as_uuid = _plain_uuid if not connection.features.has_native_uuid_field else str
+        table = connection.ops.quote_name(DispatchTask._meta.db_table)
+        exists = (
+            f"CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE namespace_id = %s AND task_queue = %s AND kind = %s) "
+            "THEN 1 ELSE 0 END"
+        )
+        found: list[bool] = []
+        with connection.cursor() as cursor:
+            for start in range(0, len(queues), QUEUES_A_STATEMENT):
+                some = queues[start : start + QUEUES_A_STATEMENT]
+                values = [value for namespace, name, kind in some for value in (as_uuid(namespace), name, kind)]
+                cursor.execute(f"SELECT {', '.join([exists] * len(some))}", values)
+                found.extend(bool(value) for value in cursor.fetchone())
+        return found
 
     def delete_task(self, task: Task) -> None:
         """See Store."""
