@@ -1,4 +1,4 @@
-"""Polls, answers and heartbeats of activity tasks, by token and by id (temporal-behaviour 3.7, 0.8)."""
+"""Polls, answers and heartbeats of activity tasks, by token and by id."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar

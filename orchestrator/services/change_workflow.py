@@ -1,6 +1,6 @@
 """SignalWorkflowExecution, RequestCancelWorkflowExecution, TerminateWorkflowExecution, ResetStickyTaskQueue.
 
-Each is one change of one run from outside (temporal-behaviour 3.9, 3.12).
+Each is one change of one run from outside.
 """
 
 from google.protobuf.message import Message

@@ -1,4 +1,4 @@
-"""DescribeWorkflowExecution (temporal-behaviour 3.14), from the mutable state alone."""
+"""DescribeWorkflowExecution, from the mutable state alone."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Brings tasks and waiting workers together (DESIGN 4.2).
+"""Brings tasks and waiting workers together.
 
 Authority: the transition that starts a task decides who got it; everything here is a hint. A task born in this process
 is started for a waiting poll inside the transition that schedules it; otherwise it becomes a row and a note in memory,
@@ -16,6 +16,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from orchestrator.conf import HugoSettings
@@ -232,7 +233,12 @@ class Matching:
         kept: list[Dispatch] = []
         for dispatch in list(run.dispatches):
             task = state.workflow_task
-            if dispatch.kind == WORKFLOW and task is not None and task.sticky and dispatch.task_queue == task.task_queue:
+            if (
+                dispatch.kind == WORKFLOW
+                and task is not None
+                and task.sticky
+                and dispatch.task_queue == task.task_queue
+            ):
                 if not self.served(QueueKey(state.namespace_id, task.task_queue, WORKFLOW)):
                     dispatch.task_queue = state.task_queue
             key = QueueKey(state.namespace_id, dispatch.task_queue, dispatch.kind)
@@ -240,10 +246,10 @@ class Matching:
             if poller is None:
                 kept.append(dispatch)
                 continue
-            unit.after_rollback(lambda poller=poller: self._restore(poller))
+            unit.after_rollback(partial(self._restore, poller))
             start = start_workflow_task if dispatch.kind == WORKFLOW else start_activity_task
             started = start(unit, run, dispatch.scheduled_event_id, poller, self._new_uuid())
-            unit.after_commit(lambda poller=poller, started=started: self._hand_over(poller, started))
+            unit.after_commit(partial(self._hand_over, poller, started))
         run.dispatches[:] = kept
 
     def offer(self, tasks: list[Task]) -> None:

@@ -1,4 +1,4 @@
-"""Queries in flight: with a worker of their own, or waiting to travel with a workflow task (temporal-behaviour 3.17).
+"""Queries in flight: with a worker of their own, or waiting to travel with a workflow task.
 
 Queries live in memory only; a caller whose server dies asks again.
 """

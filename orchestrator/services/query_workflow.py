@@ -1,4 +1,4 @@
-"""QueryWorkflow and RespondQueryTaskCompleted (temporal-behaviour 3.17).
+"""QueryWorkflow and RespondQueryTaskCompleted.
 
 A query of a run that has a workflow task ahead travels with that task, so that it sees all that came before it. Any other
 query becomes a task of its own, for the sticky queue first. Neither leaves an event.

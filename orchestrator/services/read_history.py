@@ -1,4 +1,4 @@
-"""GetWorkflowExecutionHistory and GetWorkflowExecutionHistoryReverse (temporal-behaviour 5)."""
+"""GetWorkflowExecutionHistory and GetWorkflowExecutionHistoryReverse."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""StartWorkflowExecution and SignalWithStartWorkflowExecution (temporal-behaviour 3.3).
+"""StartWorkflowExecution and SignalWithStartWorkflowExecution.
 
 Both decide under the lock of the workflow id's current run, so that starts are linearizable: one open run, and the
 id-reuse and id-conflict policies judged against it.

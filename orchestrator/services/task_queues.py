@@ -1,4 +1,4 @@
-"""DescribeTaskQueue, ShutdownWorker, RecordWorkerHeartbeat and PollNexusTaskQueue (temporal-behaviour 4, 3.26)."""
+"""DescribeTaskQueue, ShutdownWorker, RecordWorkerHeartbeat and PollNexusTaskQueue."""
 
 from collections.abc import Awaitable, Callable
 
@@ -43,18 +43,14 @@ def describe_task_queue(
     key = QueueKey(namespace.id, queue.name, kind)
     response = DescribeTaskQueueResponse(
         pollers=[
-            PollerInfo(
-                identity=info.identity, last_access_time=timestamp(info.last_access), rate_per_second=info.rate
-            )
+            PollerInfo(identity=info.identity, last_access_time=timestamp(info.last_access), rate_per_second=info.rate)
             for info in engine.matching.pollers(key)
         ],
         versioning_info=TaskQueueVersioningInfo(current_version=UNVERSIONED),
     )
     if request.report_stats:
         response.stats.CopyFrom(
-            TaskQueueStats(
-                approximate_backlog_count=engine.matching.backlog(key), approximate_backlog_age=Duration()
-            )
+            TaskQueueStats(approximate_backlog_count=engine.matching.backlog(key), approximate_backlog_age=Duration())
         )
     if request.include_task_queue_status:
         response.task_queue_status.CopyFrom(TaskQueueStatus(backlog_count_hint=engine.matching.backlog(key)))
@@ -92,4 +88,3 @@ async def poll_nexus_task_queue(
     until = check_poll(engine, request, deadline)
     await engine.matching.next_item(poller_of(request, namespace, NEXUS, until))
     return PollNexusTaskQueueResponse()
-

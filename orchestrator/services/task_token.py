@@ -1,4 +1,4 @@
-"""Task tokens: opaque to workers, authenticated by HMAC, valid across restarts (DESIGN rule 4).
+"""Task tokens: opaque to workers, authenticated by HMAC, valid across restarts.
 
 A token is a 16-byte HMAC-SHA256 tag followed by MessagePack of one of the structs below.
 """
@@ -71,7 +71,7 @@ class TokenCodec:
         if not body or not hmac.compare_digest(hmac.digest(self._key, body, "sha256")[:TAG], data[:TAG]):
             raise InvalidArgument("Error deserializing task token.")
         try:
-            token = self._decoder.decode(body)
+            token: Token = self._decoder.decode(body)
         except msgspec.MsgspecError:
             raise InvalidArgument("Error deserializing task token.") from None
         if token.namespace_id != namespace_id:

@@ -1,4 +1,4 @@
-"""PollWorkflowTaskQueue, RespondWorkflowTaskCompleted and RespondWorkflowTaskFailed (temporal-behaviour 3.4, 3.5)."""
+"""PollWorkflowTaskQueue, RespondWorkflowTaskCompleted and RespondWorkflowTaskFailed."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

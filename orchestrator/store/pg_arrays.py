@@ -90,9 +90,7 @@ class _ArrayDumper(Dumper):
 
 
 ARRAYS = (Int4Array, Int8Array, TextArray, ByteaArray, UuidArray)
-DUMPERS = {
-    array: type(f"{array.__name__}Dumper", (_ArrayDumper,), {"oid": array.array_oid}) for array in ARRAYS
-}
+DUMPERS = {array: type(f"{array.__name__}Dumper", (_ArrayDumper,), {"oid": array.array_oid}) for array in ARRAYS}
 """How psycopg sends each of them."""
 
 

@@ -53,7 +53,8 @@ class Statements:
         quote = connection.ops.quote_name
 
         def table(model: type[Model]) -> str:
-            return quote(model._meta.db_table)
+            name: str = quote(model._meta.db_table)
+            return name
 
         def insert(model: type[Model], columns: Sequence[str]) -> str:
             return (
@@ -78,9 +79,7 @@ class Statements:
         self.update_execution = (
             f"UPDATE {self.execution} SET version = %s, state = %s WHERE shard_id = %s AND run_id = %s AND version = %s"
         )
-        self.insert_node = insert(
-            HistoryNode, ("shard_id", "branch_id", "first_event_id", "last_event_id", "events")
-        )
+        self.insert_node = insert(HistoryNode, ("shard_id", "branch_id", "first_event_id", "last_event_id", "events"))
         self.insert_task = insert(DispatchTask, Task._fields)
         self.delete_task = (
             f"DELETE FROM {self.dispatch} WHERE shard_id = %s AND run_id = %s AND kind = %s AND scheduled_event_id = %s"
@@ -166,9 +165,7 @@ class SqlSession:
                 ],
             )
             for key, version, blob in changes.updated:
-                cursor.execute(
-                    sql.update_execution, (version, blob, key.shard_id, as_uuid(key.run_id), version - 1)
-                )
+                cursor.execute(sql.update_execution, (version, blob, key.shard_id, as_uuid(key.run_id), version - 1))
                 if cursor.rowcount != 1:
                     raise VersionConflict(key)
             many(sql.insert_node, [(key.shard_id, as_uuid(key.run_id), *node) for key, node in changes.nodes])
@@ -202,7 +199,11 @@ class SqlSession:
             many(
                 sql.update_record,
                 [
-                    (*(getattr(record, column) for column in sql.record_changes), record.shard_id, as_uuid(record.run_id))
+                    (
+                        *(getattr(record, column) for column in sql.record_changes),
+                        record.shard_id,
+                        as_uuid(record.run_id),
+                    )
                     for record in changes.records
                 ],
             )
@@ -308,7 +309,6 @@ class SqlStore:
             .values_list(*Task._fields)[:limit]
         )
         return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
-
 
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
         """See Store."""

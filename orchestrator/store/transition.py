@@ -203,9 +203,7 @@ class Unit:
     def finish(self) -> None:
         """Completes every changed run and hands the changes to the commit."""
         batch = self._batch
-        completed = [
-            (loaded, run, self._complete(run)) for loaded, run in (*self._runs, *self._created) if run.changed
-        ]
+        completed = [(loaded, run, self._complete(run)) for loaded, run in (*self._runs, *self._created) if run.changed]
         for loaded, run, nodes in completed:
             self._merge(loaded, run, nodes)
         for loaded, _ in self._created:

@@ -1,4 +1,4 @@
-"""Group commit: operations that arrive together share one transaction (DESIGN 4.1).
+"""Group commit: operations that arrive together share one transaction.
 
 Lanes are threads with a connection each; a workflow always goes to the lane of its shard. A lane takes whatever queued
 while it was committing, locks the rows of all of it, applies the operations in memory in their order, writes once and
@@ -99,7 +99,9 @@ def gather(
     missing = {key: 0 for key in sorted(wanted - unverified)}
     if missing:
         runs.update((key, load(row, key)) for key, row in session.lock_runs(missing).items())
-    return Batch(session, owner.limits, dispatcher, owner.types, current, runs, stored=set(current), unverified=unverified)
+    return Batch(
+        session, owner.limits, dispatcher, owner.types, current, runs, stored=set(current), unverified=unverified
+    )
 
 
 def verify(batch: Batch) -> None:
@@ -179,6 +181,7 @@ class Lane(threading.Thread):
     def _commit(self, requests: list[Request]) -> None:
         """Commits requests together, again and again while the database is away, one by one when they disturb it."""
         store = self._owner.store
+        conflicts: tuple[type[Exception], ...] = (*store.conflicts, VersionConflict)
         patience = time.monotonic() + PATIENCE
         pause = FIRST_PAUSE
         while True:
@@ -189,7 +192,7 @@ class Lane(threading.Thread):
                 logger.error("a commit of %d operations has an unknown outcome", len(requests))
                 _refuse(requests, Unavailable("the outcome of the call is unknown, the database does not answer"))
                 return
-            except (*store.conflicts, VersionConflict) as error:
+            except conflicts as error:
                 logger.info("a commit of %d operations met a conflict: %s", len(requests), error)
                 if len(requests) > 1:
                     self._commit_singly(requests)
