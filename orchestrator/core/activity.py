@@ -116,14 +116,12 @@ def find_by_id(run: Run, activity_id: str) -> Activity:
     )
 
 
-def start(
-    run: Run, activity: Activity, *, request_id: str, identity: str, worker_version: WorkerVersionStamp | None = None
-) -> None:
+def start(run: Run, activity: Activity, *, request_id: str, identity: str) -> None:
     """Hands a scheduled attempt to a worker."""
     activity.request_id = request_id
     activity.started_identity = identity
     activity.started_time = run.now
-    activity.worker_version = worker_version.SerializeToString() if worker_version is not None else b""
+    activity.worker_version = b""
     run.changed = True
     _wake(run, activity)
 

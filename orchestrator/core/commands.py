@@ -209,14 +209,15 @@ def _upsert_search_attributes(run: Run, command: Command, completion: Completion
         search_attributes.check_size(fields, run.limits)
     except InvalidArgument as error:
         raise CommandFailed(cause, error.message, terminates=True) from None
+    typed = search_attributes.typed(fields, completion.search_attribute_types)
     run.add(
         EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
         "upsert_workflow_search_attributes_event_attributes",
         UpsertWorkflowSearchAttributesEventAttributes(
-            workflow_task_completed_event_id=completion.event_id, search_attributes=attributes
+            workflow_task_completed_event_id=completion.event_id, search_attributes=typed
         ),
     )
-    merge(run.state.search_attributes, fields, search_attributes.is_empty)
+    merge(run.state.search_attributes, typed.indexed_fields, search_attributes.is_empty)
     run.visible = True
 
 

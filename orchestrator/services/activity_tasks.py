@@ -82,6 +82,7 @@ def respond_activity_task_completed(
     result = request.result if request.HasField("result") else None
 
     def apply(run: Run, pending: Activity) -> RespondActivityTaskCompletedResponse:
+        _note_version(pending, request)
         if result is not None and result.ByteSize() > engine.limits.blob_size:
             activity.fail(run, pending, _too_large("Complete result exceeds size limit."), request.identity)
         else:
@@ -114,6 +115,7 @@ def respond_activity_task_failed(
         details = None
 
     def apply(run: Run, pending: Activity) -> RespondActivityTaskFailedResponse:
+        _note_version(pending, request)
         if details is not None:
             activity.heartbeat(run, pending, details)
         activity.fail(run, pending, failure, request.identity)
@@ -224,6 +226,13 @@ def _check_ids(request: AnyRequest) -> None:
         raise InvalidArgument("WorkflowId is not set on request.")
     if request.run_id and not is_uuid(request.run_id):
         raise InvalidArgument("RunId is not valid UUID.")
+
+
+def _note_version(pending: Activity, request: CompletedRequest | FailedRequest) -> None:
+    """The STARTED event of an activity names the build that answered it by token, as workers do."""
+    by_token = (RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest)
+    if isinstance(request, by_token) and request.HasField("worker_version"):
+        pending.worker_version = request.worker_version.SerializeToString()
 
 
 def _too_large(message: str) -> Failure:

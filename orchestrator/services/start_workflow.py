@@ -243,9 +243,10 @@ def _begin(
             details=json_payloads(f"terminated by new runID: {identity.run_id}"),
             identity=workflow_task.SERVER_IDENTITY,
         )
-    fields = request.search_attributes.indexed_fields
+    given = request.search_attributes.indexed_fields
+    typed = search_attributes.typed(given, namespace.search_attributes).indexed_fields if given else {}
     attributes = {
-        key: payload.SerializeToString() for key, payload in fields.items() if not search_attributes.is_empty(payload)
+        key: payload.SerializeToString() for key, payload in typed.items() if not search_attributes.is_empty(payload)
     }
     run = start.begin(
         request,

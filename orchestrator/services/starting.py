@@ -91,8 +91,8 @@ def start_activity_task(
     """Starts a scheduled attempt of an activity; see `start_workflow_task`."""
     state = run.state
     pending = state.activities[scheduled_event_id]
-    identity, version = _named(poller, worker)
-    activity.start(run, pending, request_id=request_id, identity=identity, worker_version=version)
+    identity, _ = _named(poller, worker)
+    activity.start(run, pending, request_id=request_id, identity=identity)
     scheduled = scheduled_attributes(unit, run, scheduled_event_id)
     reply = PollActivityTaskQueueResponse(
         workflow_type=WorkflowType(name=state.workflow_type),
