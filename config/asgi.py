@@ -1,9 +1,14 @@
 """The ASGI application of REST and admin."""
 
 import os
+from typing import Any
 
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-application = get_asgi_application()
+application: Any = get_asgi_application()
+if settings.SERVE_STATIC:
+    application = ASGIStaticFilesHandler(application)
