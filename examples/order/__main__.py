@@ -3,11 +3,12 @@
 import asyncio
 import logging
 
+from temporalio import activity
 from temporalio.client import Client
 
 from .client import place_order, watch
 from .command_line import address
-from .history import Printer, activity_lines
+from .history import ActivityLog, Printer
 from .worker import order_worker
 
 
@@ -15,13 +16,15 @@ async def main() -> None:
     """Takes one order through a worker, and prints what happens."""
     client = await Client.connect(address(__doc__))
     printer = Printer()
-    logging.getLogger("temporalio").addHandler(activity_lines(printer))
-    logging.getLogger("temporalio").setLevel(logging.INFO)
-    logging.getLogger("temporalio").propagate = False
+    activity.logger.activity_info_on_message = False
+    log = logging.getLogger("temporalio.activity")
+    log.addHandler(ActivityLog(printer))
+    log.setLevel(logging.INFO)
+    log.propagate = False
     async with order_worker(client):
         handle = await place_order(client)
         printer.title(f"Workflow {handle.id}: its history, event by event")
-        printer.remark(f"result {await watch(handle, printer)}")
+        printer.remark("result", f"{await watch(handle, printer)}")
 
 
 if __name__ == "__main__":

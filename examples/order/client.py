@@ -28,13 +28,13 @@ async def watch(handle: WorkflowHandle[OrderWorkflow, Receipt], printer: Printer
     async for event in handle.fetch_history_events(wait_new_event=True):
         printer.event(event)
         if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED:
-            printer.remark(f"query  status() -> {await handle.query(OrderWorkflow.status)!r}")
+            printer.remark("query", f"status() -> {await handle.query(OrderWorkflow.status)!r}")
         elif event.event_type == EventType.EVENT_TYPE_TIMER_FIRED:
             arrived = True
         elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED and arrived:
             arrived = False
-            printer.remark(f"query  status() -> {await handle.query(OrderWorkflow.status)!r}")
-            printer.remark("signal delivered('Ada')")
+            printer.remark("query", f"status() -> {await handle.query(OrderWorkflow.status)!r}")
+            printer.remark("signal", "delivered('Ada')")
             await handle.signal(OrderWorkflow.delivered, "Ada")
     return await handle.result()
 
@@ -45,7 +45,7 @@ async def main() -> None:
     handle = await place_order(client)
     printer = Printer()
     printer.title(f"Workflow {handle.id}")
-    printer.remark(f"result {await watch(handle, printer)}")
+    printer.remark("result", f"{await watch(handle, printer)}")
 
 
 if __name__ == "__main__":

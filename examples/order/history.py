@@ -1,6 +1,7 @@
 """Prints the events of a history so that a person can follow them."""
 
 import logging
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 
-WIDTH = 78
+COLUMNS = 51
+"""What the columns before the details take."""
 
 
 class Printer:
@@ -18,6 +20,8 @@ class Printer:
 
     def __init__(self) -> None:
         self._colour = sys.stdout.isatty()
+        # A terminal wraps what is too long for it; a file does not.
+        self._details = max(shutil.get_terminal_size().columns - COLUMNS, 20) if self._colour else sys.maxsize
         self._start: datetime | None = None
 
     def title(self, text: str) -> None:
@@ -30,11 +34,14 @@ class Printer:
         self._start = self._start or time
         seconds = (time - self._start).total_seconds()
         name = self._paint(_colour(event), f"{type_name(event):<31}")
-        print(f"{event.event_id:>4} {seconds:>8.3f} s  {name} {about(event)}".rstrip(), flush=True)
+        print(f"{event.event_id:>4} {seconds:>8.3f} s  {name} {self._cut(about(event))}".rstrip(), flush=True)
 
-    def remark(self, text: str) -> None:
-        """Something that happens outside the history."""
-        print(f"                 {self._paint('36', text)}", flush=True)
+    def remark(self, kind: str, text: str) -> None:
+        """Something that happens outside the history: what an activity does, a query, the result."""
+        print(f"{'':17} {self._paint('36', f'{kind:<9}{text}')}", flush=True)
+
+    def _cut(self, text: str) -> str:
+        return text if len(text) <= self._details else text[: self._details - 3] + "..."
 
     def _paint(self, code: str, text: str) -> str:
         return f"\033[{code}m{text}\033[0m" if self._colour and code else text
@@ -50,8 +57,7 @@ def about(event: HistoryEvent) -> str:
     """The details of an event, in a few words."""
     kind = event.WhichOneof("attributes") or ""
     describe = _DETAILS.get(kind)
-    text = describe(getattr(event, kind)) if describe else ""
-    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
+    return describe(getattr(event, kind)) if describe else ""
 
 
 def _values(payloads: Payloads) -> str:
@@ -76,7 +82,7 @@ _DETAILS: dict[str, Callable[[Any], str]] = {
     "activity_task_failed_event_attributes": lambda a: a.failure.message,
     "activity_task_timed_out_event_attributes": lambda a: TimeoutType.Name(a.failure.timeout_failure_info.timeout_type),
     "timer_started_event_attributes": lambda a: f"{a.start_to_fire_timeout.ToMilliseconds() / 1000:g} s",
-    "timer_fired_event_attributes": lambda a: f"the timer of event {a.started_event_id}",
+    "timer_fired_event_attributes": lambda a: f"timer of event {a.started_event_id}",
 }
 
 
@@ -89,7 +95,7 @@ def _colour(event: HistoryEvent) -> str:
     return "32" if "WORKFLOW_EXECUTION" in name else ""
 
 
-class activity_lines(logging.Handler):
+class ActivityLog(logging.Handler):
     """Shows what activities log, and why an attempt failed, as remarks."""
 
     def __init__(self, printer: Printer) -> None:
@@ -97,10 +103,8 @@ class activity_lines(logging.Handler):
         self._printer = printer
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record."""
-        kind = getattr(record, "temporal_activity", {}).get("activity_type")
-        if kind is None:
-            return
-        why = record.exc_info[1] if record.exc_info else None
-        text = f"failed: {why}" if why else record.getMessage().partition(" ({")[0]
-        self._printer.remark(f"{kind}  {text}")
+        """Prints one record of an activity; others are left out."""
+        name = getattr(record, "temporal_activity", {}).get("activity_type")
+        if name is not None:
+            failure = record.exc_info[1] if record.exc_info else None
+            self._printer.remark("activity", f"{name}: {f'failed, {failure}' if failure else record.getMessage()}")

@@ -180,12 +180,12 @@ class AioTransport:
             return
         grace = self._options.stop_seconds * 0.6
         refusing_newcomers = asyncio.create_task(self._server.stop(grace))
+        http_ending = asyncio.create_task(self._http.stop() if self._http is not None else asyncio.sleep(0))
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._handlers.drain()
-        if self._http is not None:
-            await self._http.stop()
         await refusing_newcomers
+        await http_ending
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.stop_seconds - grace):
                 await self._handlers.stop()

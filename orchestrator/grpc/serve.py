@@ -56,39 +56,46 @@ async def serve_transport(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     asked = asyncio.create_task(told.wait())
-    starting = asyncio.create_task(transport.start())
-    company: asyncio.Future[None] | None = None
     try:
-        await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            starting.cancel()
-            with suppress(asyncio.CancelledError):
-                await starting
+        if not await _start(transport, asked):
             return
-        starting.result()
-        if started is not None:
-            started(transport)
         ended = asyncio.create_task(transport.wait())
-        if beside is not None:
-            company = asyncio.ensure_future(beside(transport))
-        await _first(ended, asked, company)
-        if company is not None and not company.done():
-            company.cancel()
-            await asyncio.wait((company,))
-        await transport.stop()
+        try:
+            if started is not None:
+                started(transport)
+            await _serve(transport, ended, asked, beside)
+        finally:
+            await transport.stop()
         await ended
-        if company is not None and not company.cancelled():
-            company.result()
     finally:
         asked.cancel()
 
 
-async def _first(ended: asyncio.Future[None], asked: asyncio.Future[Any], company: asyncio.Future[None] | None) -> None:
-    """Waits for the end of the server, for a signal, or for what runs beside it to fail."""
-    if company is not None:
+async def _start(transport: Transport, asked: asyncio.Future[Any]) -> bool:
+    """Starts the transport unless a signal comes meanwhile; whether it serves."""
+    starting = asyncio.create_task(transport.start())
+    await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        starting.result()
+        return True
+    starting.cancel()
+    with suppress(asyncio.CancelledError):
+        await starting
+    return False
+
+
+async def _serve(
+    transport: Transport, ended: asyncio.Future[None], asked: asyncio.Future[Any], beside: Beside | None
+) -> None:
+    """Returns when the server ended or a signal came; raises what `beside` raised."""
+    if beside is not None:
+        company = asyncio.ensure_future(beside(transport))
         await asyncio.wait((ended, asked, company), return_when=asyncio.FIRST_COMPLETED)
-        if company.done() and company.exception() is not None:
-            return
+        if company.done():
+            company.result()
+        else:
+            company.cancel()
+            await asyncio.wait((company,))
     await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
 
 

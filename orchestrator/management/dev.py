@@ -1,7 +1,6 @@
 """What `hugo dev` does: database, server, sample."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import click
@@ -108,7 +107,7 @@ def check_data_directory(asked: Path | None) -> None:
     if asked is None:
         return
     used = getattr(settings, "DATA_DIR", None)
-    if used is None or Path(used) != Path(os.path.abspath(asked)):
+    if used is None or Path(used) != asked.absolute():
         raise Refusal(
             f"The settings of this project keep no data in {asked}: its manage.py must set HUGO_DATA_DIR from --data."
         )

@@ -8,14 +8,34 @@ import os
 import runpy
 import sys
 import threading
+import traceback
 
 
 def main() -> None:
-    """Runs the module the arguments name as `__main__`."""
+    """Runs the module the arguments name as `__main__`, and ends the process with its status."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    module = sys.argv[1]
     sys.argv[:] = sys.argv[1:]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    status = 0
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        status = _status(ended)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a thread of the SDK's native part that is about to return from a callback aborts the process when
+    # the interpreter is torn down under it (sdk-python issue 300, "PyGILState_Release").
+    os._exit(status)
+
+
+def _status(ended: SystemExit) -> int:
+    """The exit status a SystemExit stands for; a text is printed, as Python does."""
+    if ended.code is None or isinstance(ended.code, int):
+        return ended.code or 0
+    print(ended.code, file=sys.stderr)
+    return 1
 
 
 def _end_with_parent() -> None:
