@@ -4,7 +4,7 @@ Events are numbered when they are appended. While a worker holds the workflow ta
 buffered instead and numbered when the task ends, in the order a Temporal server gives them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,27 @@ class Dispatch:
     priority: int = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Something this run owes to another one, to be done after the commit.
+
+    Attributes:
+        kind: a number of TransferKind.
+        event_id: of the event that led to it; 0 for what the close of the run leads to.
+    """
+
+    kind: int
+    event_id: int = 0
+
+
+def _nothing_to_read(event_id: int) -> HistoryEvent:
+    raise LookupError(f"event {event_id} is not at hand")
+
+
+def _no_ids() -> str:
+    raise LookupError("there is nobody to name a new run")
+
+
 @dataclass(slots=True)
 class Run:
     """The run, the time of the transition in nanoseconds since the epoch, and what the transition did.
@@ -73,6 +94,11 @@ class Run:
         changed: whether anything did.
         woken: whether its stored wake-up is used up, so that the next one must be computed afresh.
         stored_size: bytes of its state before this transition; 0 for a new run.
+        stored_event: reads an event of earlier transitions by its id; raises LookupError.
+        new_id: names a new run.
+        successor: the run that goes on for this one, begun in the same transition.
+        transfers: what this transition owes to other runs.
+        transferred: what it paid of what earlier ones owed.
     """
 
     state: ExecutionState
@@ -86,6 +112,11 @@ class Run:
     changed: bool = False
     woken: bool = False
     stored_size: int = 0
+    stored_event: Callable[[int], HistoryEvent] = _nothing_to_read
+    new_id: Callable[[], str] = _no_ids
+    successor: "Run | None" = None
+    transfers: list[Transfer] = field(default_factory=list)
+    transferred: list[Transfer] = field(default_factory=list)
     _open: list[HistoryEvent] | None = None
     _buffer: list[HistoryEvent] | None = None
     _now: Timestamp | None = None
@@ -106,6 +137,14 @@ class Run:
     def next_event_id(self) -> int:
         """The id of the next event to be appended."""
         return self.state.next_event_id
+
+    def event(self, event_id: int) -> HistoryEvent:
+        """An event of the run by its id, written now or earlier; raises LookupError."""
+        for batch in self.batches:
+            for event in batch:
+                if event.event_id == event_id:
+                    return event
+        return self.stored_event(event_id)
 
     def add(
         self,

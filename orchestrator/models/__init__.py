@@ -6,7 +6,7 @@ contains `shard_id`, so that a distributed PostgreSQL can keep a shard's rows to
 
 from orchestrator.models.cluster import ClusterMetadata, Namespace, SearchAttribute, Shard
 from orchestrator.models.execution import CurrentExecution, Execution, HistoryNode
-from orchestrator.models.tasks import DispatchTask, TimerTask
+from orchestrator.models.tasks import DispatchTask, TimerTask, TransferTask
 from orchestrator.models.visibility import VisibilityRecord
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "SearchAttribute",
     "Shard",
     "TimerTask",
+    "TransferTask",
     "VisibilityRecord",
 ]

@@ -54,3 +54,22 @@ class TimerTask(models.Model):
         db_table = "timer_task"
         indexes = [models.Index(fields=["fire_time"], name="timer_task_due")]
         constraints = [models.UniqueConstraint(fields=["shard_id", "run_id"], name="timer_task_unique")]
+
+
+class TransferTask(models.Model):
+    """Something a run owes to another one: born with the event that led to it, gone with the commit that did it."""
+
+    id = models.BigAutoField(primary_key=True)
+    shard_id = models.PositiveIntegerField()
+    namespace_id = models.UUIDField()
+    workflow_id = models.CharField(max_length=1000)
+    run_id = models.UUIDField()
+    kind = models.PositiveSmallIntegerField(help_text="A number of orchestrator.core.transfers.TransferKind.")
+    event_id = models.BigIntegerField()
+    created_time = models.BigIntegerField()
+
+    class Meta:
+        db_table = "transfer_task"
+        constraints = [
+            models.UniqueConstraint(fields=["shard_id", "run_id", "kind", "event_id"], name="transfer_task_unique")
+        ]

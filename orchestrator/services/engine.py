@@ -87,6 +87,7 @@ class Engine:
             self.limits,
             clock,
             lambda namespace_id: self.namespaces.by_id(namespace_id).search_attributes,
+            new_uuid,
             lanes=lanes,
             batch_limit=settings.batch_limit,
             cache_size=settings.cached_states,

@@ -93,7 +93,7 @@ def start_activity_task(
     pending = state.activities[scheduled_event_id]
     identity, _ = _named(poller, worker)
     activity.start(run, pending, request_id=request_id, identity=identity)
-    scheduled = scheduled_attributes(unit, run, scheduled_event_id)
+    scheduled = run.event(scheduled_event_id).activity_task_scheduled_event_attributes
     reply = PollActivityTaskQueueResponse(
         workflow_type=WorkflowType(name=state.workflow_type),
         workflow_execution=WorkflowExecution(workflow_id=state.workflow_id, run_id=state.run_id),
@@ -145,16 +145,3 @@ def start_stored_activity_task(unit: Unit, stored: Task, poller: Poller, request
     started = start_activity_task(unit, run, stored.scheduled_event_id, poller, request_id)
     run.buried.append((stored.kind, stored.scheduled_event_id))
     return started
-
-
-def scheduled_attributes(unit: Unit, run: Run, event_id: int) -> ActivityTaskScheduledEventAttributes:
-    """The attributes of the event that scheduled an activity, from this transition or from the history."""
-    for batch in run.batches:
-        for event in batch:
-            if event.event_id == event_id:
-                return event.activity_task_scheduled_event_attributes
-    for node in unit.nodes(run, event_id, event_id):
-        for event in History.FromString(node.events).events:
-            if event.event_id == event_id:
-                return event.activity_task_scheduled_event_attributes
-    raise LookupError(f"event {event_id} is not in the history of {run.state.run_id}")

@@ -55,6 +55,18 @@ class Task(NamedTuple):
     stamp: int
 
 
+class Transfer(NamedTuple):
+    """Something a run owes to another one; `event_id` as in orchestrator.core.run.Transfer."""
+
+    shard_id: int
+    namespace_id: str
+    workflow_id: str
+    run_id: str
+    kind: int
+    event_id: int
+    created_time: int
+
+
 class Wake(NamedTuple):
     """When a run wants to be woken, nanoseconds since the epoch."""
 
@@ -106,6 +118,8 @@ class Changes:
         buried: (run, kind, scheduled event id) of tasks that are over.
         wakes: to be set.
         slept: runs whose wake-up is over.
+        transfers: born.
+        transferred: (run, kind, event id) of transfers that are done.
         new_records: of new runs.
         records: of runs that lists show already.
     """
@@ -119,6 +133,8 @@ class Changes:
     buried: list[tuple[RunKey, int, int]] = field(default_factory=list)
     wakes: list[Wake] = field(default_factory=list)
     slept: list[RunKey] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+    transferred: list[tuple[RunKey, int, int]] = field(default_factory=list)
     new_records: list[Record] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 
@@ -201,6 +217,10 @@ class Store(Protocol):
 
     def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
         """Stored tasks of a queue, most urgent first, then oldest first."""
+        ...
+
+    def transfers(self, before: int, limit: int) -> list[Transfer]:
+        """Transfers born before a time, nanoseconds since the epoch, oldest first."""
         ...
 
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:

@@ -50,6 +50,10 @@ PARTS: dict[str, str] = {
     "tasks": """INSERT INTO dispatch_task (shard_id, namespace_id, task_queue, kind, priority, created_time,
             workflow_id, run_id, scheduled_event_id, stamp)
         SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+    "transferred": """DELETE FROM transfer_task t USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
+        WHERE t.shard_id = k.s AND t.run_id = k.r AND t.kind = k.c AND t.event_id = k.i""",
+    "transfers": """INSERT INTO transfer_task (shard_id, namespace_id, workflow_id, run_id, kind, event_id, created_time)
+        SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s)""",
     "slept": """DELETE FROM timer_task t USING unnest(%s, %s) AS k(s, r)
         WHERE t.shard_id = k.s AND t.run_id = k.r""",
     "wakes": """INSERT INTO timer_task (shard_id, run_id, namespace_id, workflow_id, fire_time)
@@ -252,6 +256,25 @@ def _parts(changes: Changes) -> tuple[list[str], list[Any]]:
             UuidArray.of(task.run_id for task in tasks),
             Int8Array.of([task.scheduled_event_id for task in tasks]),
             Int4Array.of([task.stamp for task in tasks]),
+        )
+    if changes.transferred:
+        add(
+            "transferred",
+            *_runs([key for key, _, _ in changes.transferred]),
+            Int4Array.of([kind for _, kind, _ in changes.transferred]),
+            Int8Array.of([event_id for _, _, event_id in changes.transferred]),
+        )
+    if changes.transfers:
+        transfers = changes.transfers
+        add(
+            "transfers",
+            Int4Array.of([each.shard_id for each in transfers]),
+            UuidArray.of(each.namespace_id for each in transfers),
+            TextArray.of(each.workflow_id for each in transfers),
+            UuidArray.of(each.run_id for each in transfers),
+            Int4Array.of([each.kind for each in transfers]),
+            Int8Array.of([each.event_id for each in transfers]),
+            Int8Array.of([each.created_time for each in transfers]),
         )
     if changes.slept:
         add("slept", *_runs(changes.slept))

@@ -23,6 +23,7 @@ from orchestrator.models import (
     Execution,
     HistoryNode,
     TimerTask,
+    TransferTask,
     VisibilityRecord,
 )
 from orchestrator.store.ports import (
@@ -33,6 +34,7 @@ from orchestrator.store.ports import (
     Session,
     Stored,
     Task,
+    Transfer,
     VersionConflict,
     Wake,
     WorkflowKey,
@@ -83,6 +85,10 @@ class Statements:
         self.insert_task = insert(DispatchTask, Task._fields)
         self.delete_task = (
             f"DELETE FROM {self.dispatch} WHERE shard_id = %s AND run_id = %s AND kind = %s AND scheduled_event_id = %s"
+        )
+        self.insert_transfer = insert(TransferTask, Transfer._fields)
+        self.delete_transfer = (
+            f"DELETE FROM {table(TransferTask)} WHERE shard_id = %s AND run_id = %s AND kind = %s AND event_id = %s"
         )
         self.delete_wake = f"DELETE FROM {self.timer} WHERE shard_id = %s AND run_id = %s"
         self.insert_wake = insert(TimerTask, Wake._fields)
@@ -178,6 +184,17 @@ class SqlSession:
                 [
                     task._replace(namespace_id=as_uuid(task.namespace_id), run_id=as_uuid(task.run_id))
                     for task in changes.tasks.values()
+                ],
+            )
+            many(
+                sql.delete_transfer,
+                [(key.shard_id, as_uuid(key.run_id), kind, event) for key, kind, event in changes.transferred],
+            )
+            many(
+                sql.insert_transfer,
+                [
+                    transfer._replace(namespace_id=as_uuid(transfer.namespace_id), run_id=as_uuid(transfer.run_id))
+                    for transfer in changes.transfers
                 ],
             )
             gone = [*changes.slept, *(RunKey(wake.shard_id, wake.run_id) for wake in changes.wakes)]
@@ -309,6 +326,16 @@ class SqlStore:
             .values_list(*Task._fields)[:limit]
         )
         return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
+
+    def transfers(self, before: int, limit: int) -> list[Transfer]:
+        """See Store."""
+        rows = (
+            TransferTask.objects.using(self.alias)
+            .filter(created_time__lt=before)
+            .order_by("id")
+            .values_list(*Transfer._fields)[:limit]
+        )
+        return [Transfer(*row)._replace(namespace_id=str(row[1]), run_id=str(row[3])) for row in rows]
 
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
         """See Store."""

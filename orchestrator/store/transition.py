@@ -6,7 +6,10 @@ One that raises leaves no trace.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.core import enforcement, state as states
 from orchestrator.core.limits import Limits
@@ -22,6 +25,7 @@ from orchestrator.store.ports import (
     Session,
     Stored,
     Task,
+    Transfer,
     Wake,
     WorkflowKey,
 )
@@ -77,6 +81,7 @@ class Batch:
     limits: Limits
     dispatcher: Dispatcher | None
     types: Callable[[str], Mapping[str, int]]
+    new_id: Callable[[], str]
     current: dict[WorkflowKey, str]
     runs: dict[RunKey, Loaded]
     stored: set[WorkflowKey] = field(default_factory=set)
@@ -174,9 +179,8 @@ class Unit:
         self._created.append((loaded, run))
         self._begun = run.state.run_id
 
-    def nodes(self, run: Run, first: int, last: int) -> list[Node]:
-        """The stored history nodes of a run that hold any event from `first` to `last`; not those of this transition."""
-        loaded = self.loaded(run)
+    def _nodes(self, loaded: Loaded, first: int, last: int) -> list[Node]:
+        """The stored nodes of a run that hold any event from `first` to `last`; not those of this transition."""
         if loaded.nodes is not None:
             return [node for node in loaded.nodes if node.last_event_id >= first and node.first_event_id <= last]
         return self._batch.session.read_nodes(loaded.key, first, last)
@@ -187,7 +191,7 @@ class Unit:
             if known is run:
                 assert loaded.blob is not None
                 loaded.state = states.decode(loaded.blob)
-                fresh = Run(loaded.state, self.now, self._batch.limits, stored_size=len(loaded.blob))
+                fresh = self._run(loaded, len(loaded.blob))
                 self._runs[index] = (loaded, fresh)
                 return fresh
         raise LookupError("the run is not of this operation")
@@ -258,6 +262,19 @@ class Unit:
                 each.scheduled_event_id,
                 each.stamp,
             )
+        for transfer in run.transfers:
+            changes.transfers.append(
+                Transfer(
+                    key.shard_id,
+                    state.namespace_id,
+                    state.workflow_id,
+                    key.run_id,
+                    transfer.kind,
+                    transfer.event_id,
+                    self.now,
+                )
+            )
+        changes.transferred.extend((key, each.kind, each.event_id) for each in run.transferred)
         loaded.blob = None
         loaded.append(nodes)
         batch.dirty[key] = loaded
@@ -269,9 +286,27 @@ class Unit:
             if known is loaded:
                 return run
         blob = loaded.snapshot()
-        run = Run(loaded.state, self.now, self._batch.limits, stored_size=len(blob))
+        run = self._run(loaded, len(blob))
         self._runs.append((loaded, run))
         return run
+
+    def _run(self, loaded: Loaded, stored_size: int) -> Run:
+        batch = self._batch
+        return Run(
+            loaded.state,
+            self.now,
+            batch.limits,
+            stored_size=stored_size,
+            stored_event=partial(self._stored_event, loaded),
+            new_id=batch.new_id,
+        )
+
+    def _stored_event(self, loaded: Loaded, event_id: int) -> HistoryEvent:
+        for node in self._nodes(loaded, event_id, event_id):
+            for event in History.FromString(node.events).events:
+                if event.event_id == event_id:
+                    return event
+        raise LookupError(f"event {event_id} is not in the history of {loaded.key.run_id}")
 
     def loaded(self, run: Run) -> Loaded:
         """What this process keeps of a run of this transition."""

@@ -100,7 +100,15 @@ def gather(
     if missing:
         runs.update((key, load(row, key)) for key, row in session.lock_runs(missing).items())
     return Batch(
-        session, owner.limits, dispatcher, owner.types, current, runs, stored=set(current), unverified=unverified
+        session,
+        owner.limits,
+        dispatcher,
+        owner.types,
+        owner.new_id,
+        current,
+        runs,
+        stored=set(current),
+        unverified=unverified,
     )
 
 
@@ -281,6 +289,7 @@ class UnitOfWork:
         limits: passed to the core.
         clock: nanoseconds since the epoch.
         types: the custom search attributes of a namespace, by its id.
+        new_id: names a new run.
         lanes: how many threads commit.
         batch_limit: operations in one commit, at most.
         cache_size: states kept, at most.
@@ -292,6 +301,7 @@ class UnitOfWork:
     limits: Limits
     clock: Callable[[], int]
     types: Callable[[str], Mapping[str, int]]
+    new_id: Callable[[], str]
     lanes: int = 1
     batch_limit: int = 256
     cache_size: int = 10_000
