@@ -1,0 +1,188 @@
+"""Requests, commands and payloads as clients and workers send them, with just enough in them to be valid."""
+
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.command import v1 as commands
+from temporalio.api.command.v1 import Command
+from temporalio.api.common.v1 import ActivityType, Memo, Payload, Payloads, RetryPolicy, SearchAttributes, WorkflowType
+from temporalio.api.enums.v1 import CommandType, TimeoutType
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure, TimeoutFailureInfo
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    SignalWithStartWorkflowExecutionRequest,
+    StartWorkflowExecutionRequest,
+)
+
+from orchestrator.core.wire import SECOND
+
+QUEUE = "queue"
+_C = CommandType
+
+
+def seconds(number: float) -> Duration:
+    """A duration."""
+    nanoseconds = round(number * SECOND)
+    return Duration(seconds=nanoseconds // SECOND, nanos=nanoseconds % SECOND)
+
+
+def payload(text: str) -> Payload:
+    """A JSON value, already encoded."""
+    return Payload(metadata={"encoding": b"json/plain"}, data=text.encode())
+
+
+def payloads(text: str) -> Payloads:
+    """One JSON value, already encoded."""
+    return Payloads(payloads=[payload(text)])
+
+
+def null() -> Payload:
+    """A payload that holds nothing."""
+    return Payload(metadata={"encoding": b"binary/null"})
+
+
+def memo(**fields: str) -> Memo:
+    """A memo of JSON values."""
+    return Memo(fields={key: payload(text) for key, text in fields.items()})
+
+
+def attributes(**fields: str) -> SearchAttributes:
+    """Search attributes of JSON values."""
+    return SearchAttributes(indexed_fields={key: payload(text) for key, text in fields.items()})
+
+
+def start_request(**fields: Any) -> StartWorkflowExecutionRequest:
+    """A start."""
+    basics: dict[str, Any] = {
+        "workflow_id": "workflow",
+        "workflow_type": WorkflowType(name="Order"),
+        "task_queue": TaskQueue(name=QUEUE),
+        "identity": "client",
+    }
+    return StartWorkflowExecutionRequest(**basics | fields)
+
+
+def signal_with_start_request(**fields: Any) -> SignalWithStartWorkflowExecutionRequest:
+    """A signal with start."""
+    basics: dict[str, Any] = {
+        "workflow_id": "workflow",
+        "workflow_type": WorkflowType(name="Order"),
+        "task_queue": TaskQueue(name=QUEUE),
+        "identity": "client",
+        "signal_name": "signal",
+    }
+    return SignalWithStartWorkflowExecutionRequest(**basics | fields)
+
+
+def schedule_activity(activity_id: str = "activity", **fields: Any) -> Command:
+    """ScheduleActivityTask, with a start-to-close timeout of 10 s unless other timeouts are given."""
+    basics: dict[str, Any] = {
+        "activity_id": activity_id,
+        "activity_type": ActivityType(name="Charge"),
+        "task_queue": TaskQueue(name=QUEUE),
+    }
+    if not {"start_to_close_timeout", "schedule_to_close_timeout"} & set(fields):
+        basics["start_to_close_timeout"] = seconds(10)
+    return Command(
+        command_type=_C.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
+        schedule_activity_task_command_attributes=commands.ScheduleActivityTaskCommandAttributes(**basics | fields),
+    )
+
+
+def cancel_activity(scheduled_event_id: int) -> Command:
+    """RequestCancelActivityTask."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK,
+        request_cancel_activity_task_command_attributes=commands.RequestCancelActivityTaskCommandAttributes(
+            scheduled_event_id=scheduled_event_id
+        ),
+    )
+
+
+def start_timer(timer_id: str = "timer", timeout: float = 5) -> Command:
+    """StartTimer."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_START_TIMER,
+        start_timer_command_attributes=commands.StartTimerCommandAttributes(
+            timer_id=timer_id, start_to_fire_timeout=seconds(timeout)
+        ),
+    )
+
+
+def cancel_timer(timer_id: str = "timer") -> Command:
+    """CancelTimer."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_CANCEL_TIMER,
+        cancel_timer_command_attributes=commands.CancelTimerCommandAttributes(timer_id=timer_id),
+    )
+
+
+def record_marker(name: str = "marker", **fields: Any) -> Command:
+    """RecordMarker."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_RECORD_MARKER,
+        record_marker_command_attributes=commands.RecordMarkerCommandAttributes(marker_name=name, **fields),
+    )
+
+
+def upsert(fields: SearchAttributes) -> Command:
+    """UpsertWorkflowSearchAttributes."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        upsert_workflow_search_attributes_command_attributes=commands.UpsertWorkflowSearchAttributesCommandAttributes(
+            search_attributes=fields
+        ),
+    )
+
+
+def modify(fields: Memo) -> Command:
+    """ModifyWorkflowProperties."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES,
+        modify_workflow_properties_command_attributes=commands.ModifyWorkflowPropertiesCommandAttributes(
+            upserted_memo=fields
+        ),
+    )
+
+
+def complete_workflow(result: Payloads | None = None) -> Command:
+    """CompleteWorkflowExecution."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
+        complete_workflow_execution_command_attributes=commands.CompleteWorkflowExecutionCommandAttributes(
+            result=result
+        ),
+    )
+
+
+def fail_workflow(failure: Failure | None = None) -> Command:
+    """FailWorkflowExecution."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+        fail_workflow_execution_command_attributes=commands.FailWorkflowExecutionCommandAttributes(
+            failure=failure or application_failure()
+        ),
+    )
+
+
+def cancel_workflow(details: Payloads | None = None) -> Command:
+    """CancelWorkflowExecution."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
+        cancel_workflow_execution_command_attributes=commands.CancelWorkflowExecutionCommandAttributes(details=details),
+    )
+
+
+def application_failure(message: str = "oops", **info: Any) -> Failure:
+    """A failure of user code."""
+    return Failure(message=message, application_failure_info=ApplicationFailureInfo(**info))
+
+
+def timed_out(kind: TimeoutType.ValueType) -> Failure:
+    """A failure by timeout."""
+    return Failure(timeout_failure_info=TimeoutFailureInfo(timeout_type=kind))
+
+
+def retry_policy(initial: float = 1, **fields: Any) -> RetryPolicy:
+    """A retry policy."""
+    return RetryPolicy(initial_interval=seconds(initial), **fields)

@@ -1,0 +1,149 @@
+"""What holds for every run after every transition."""
+
+from collections.abc import Mapping, Sequence
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from orchestrator.core import state as states
+from orchestrator.core.deadlines import next_deadline
+from orchestrator.core.durable import durable
+from orchestrator.core.rebuilder import rebuild
+from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, WORKFLOW, Dispatch
+from orchestrator.core.start import Identity
+from orchestrator.core.state import ExecutionState
+from orchestrator.core.wire import length_ns, time_ns
+
+_E = EventType
+Tasks = Mapping[tuple[int, int], Dispatch]
+
+
+def check(state: ExecutionState, events: Sequence[HistoryEvent], tasks: Tasks, now: int, identity: Identity) -> None:
+    """Asserts all of them."""
+    check_history(state, events)
+    check_rebuild(state, events, identity)
+    check_blob(state)
+    check_tasks(state, tasks)
+    check_wake(state, now)
+    check_awake(state, events)
+    check_closed(state)
+
+
+def check_history(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:
+    """Event ids are contiguous from 1; one workflow task at a time; an activity ends once, after its start."""
+    assert [event.event_id for event in events] == list(range(1, state.next_event_id))
+    check_one_workflow_task(state, events)
+    check_timers(events)
+    ended: set[int] = set()
+    for event in events:
+        if event.event_type in ACTIVITY_CLOSED:
+            attributes = getattr(event, ACTIVITY_CLOSED[event.event_type])
+            assert attributes.scheduled_event_id not in ended
+            ended.add(attributes.scheduled_event_id)
+            if attributes.started_event_id:
+                started = events[attributes.started_event_id - 1].activity_task_started_event_attributes
+                assert started.scheduled_event_id == attributes.scheduled_event_id
+                assert attributes.started_event_id < event.event_id
+    assert not ended & set(state.activities)
+
+
+def check_one_workflow_task(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:
+    """Each workflow task is scheduled when none is pending, started once and ended once; its events name each other."""
+    scheduled = started = 0
+    for event in events:
+        match event.event_type:
+            case _E.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+                assert not scheduled
+                scheduled = event.event_id
+            case _E.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+                assert scheduled and not started
+                assert event.workflow_task_started_event_attributes.scheduled_event_id == scheduled
+                started = event.event_id
+            case (
+                _E.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+                | _E.EVENT_TYPE_WORKFLOW_TASK_FAILED
+                | _E.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+            ):
+                attributes = getattr(event, str(event.WhichOneof("attributes")))
+                assert (attributes.scheduled_event_id, attributes.started_event_id) == (scheduled, started)
+                scheduled = started = 0
+    task = state.workflow_task
+    if state.running:
+        pending = (task.scheduled_event_id, task.started_event_id) if task is not None and task.attempt == 1 else (0, 0)
+        assert pending == (scheduled, started)
+
+
+def check_timers(events: Sequence[HistoryEvent]) -> None:
+    """No timer fires early, or without having been started, or twice."""
+    pending: dict[int, int] = {}
+    for event in events:
+        match event.event_type:
+            case _E.EVENT_TYPE_TIMER_STARTED:
+                length = length_ns(event.timer_started_event_attributes.start_to_fire_timeout)
+                pending[event.event_id] = time_ns(event.event_time) + length
+            case _E.EVENT_TYPE_TIMER_FIRED:
+                assert time_ns(event.event_time) >= pending.pop(event.timer_fired_event_attributes.started_event_id)
+            case _E.EVENT_TYPE_TIMER_CANCELED:
+                del pending[event.timer_canceled_event_attributes.started_event_id]
+
+
+def check_rebuild(state: ExecutionState, events: Sequence[HistoryEvent], identity: Identity) -> None:
+    """The history tells of the state what it should."""
+    buffered = [HistoryEvent.FromString(data) for data in state.buffered]
+    assert durable(rebuild(identity, events, buffered)) == durable(state)
+
+
+def check_blob(state: ExecutionState) -> None:
+    """Nothing is lost on the way through the database."""
+    assert states.decode(states.encode(state)) == state
+
+
+def check_tasks(state: ExecutionState, tasks: Tasks) -> None:
+    """The stored tasks are those that a worker may take, and no others."""
+    expected = {}
+    task = state.workflow_task
+    if task is not None and not task.started_event_id:
+        expected[WORKFLOW, task.scheduled_event_id] = (task.task_queue, task.stamp)
+    for pending in state.activities.values():
+        if not pending.started_time and not pending.backing_off:
+            expected[ACTIVITY, pending.scheduled_event_id] = (pending.task_queue, pending.stamp)
+    assert {key: (each.task_queue, each.stamp) for key, each in tasks.items()} == expected
+
+
+def check_wake(state: ExecutionState, now: int) -> None:
+    """The stored wake-up is never later than the next deadline; a closed run has none."""
+    if not state.running:
+        assert state.wake_time == 0
+        return
+    deadline = next_deadline(state)
+    assert (0 < state.wake_time <= deadline) if deadline else True
+
+
+def check_awake(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:
+    """An open run without a workflow task has a first one to come, or a worker that knows all that has happened.
+
+    What can happen next, an activity's end, a timer, a timeout, a signal, then schedules one.
+    """
+    if not state.running or state.workflow_task is not None:
+        return
+    assert not state.buffered
+    if not state.completed_workflow_tasks:
+        assert state.backoff_until
+        return
+    for event in reversed(events):
+        if event.event_type == _E.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            return
+        assert event.event_type not in BUFFERED - {_E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED}
+
+
+def check_closed(state: ExecutionState) -> None:
+    """Nothing is pending in a closed run."""
+    if state.running:
+        assert not state.close_time
+        return
+    assert state.close_time
+    assert state.workflow_task is None
+    assert not state.activities
+    assert not state.timers
+    assert not state.buffered
+    assert not state.backoff_until

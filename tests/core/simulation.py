@@ -1,0 +1,311 @@
+"""One run under a virtual clock: transitions applied as a server applies them, the history kept in memory.
+
+After every transition the rules that hold for every run at every moment are checked (`tests.core.rules`).
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from temporalio.api.command.v1 import Command
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure, ServerFailureInfo
+from temporalio.api.history.v1 import History, HistoryEvent
+
+from orchestrator.core import (
+    activity,
+    closing,
+    command_checks,
+    commands,
+    deadlines,
+    enforcement,
+    signals,
+    start,
+    workflow_task,
+)
+from orchestrator.core import state as states
+from orchestrator.core.command_checks import CommandFailed
+from orchestrator.core.limits import Limits
+from orchestrator.core.run import ACTIVITY, WORKFLOW, Dispatch, Run
+from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
+from orchestrator.core.wire import SECOND
+from orchestrator.errors import NotFound
+from tests.core import rules
+from tests.core.builders import QUEUE, start_request
+
+T = TypeVar("T")
+NOW = 1_700_000_000 * SECOND
+IDENTITY = start.Identity("namespace-id", "run-id", "start-request")
+CUSTOM_ATTRIBUTES = {"Kind": 2, "Count": 3}
+_F = WorkflowTaskFailedCause
+
+
+class Simulation:
+    """A run, what is stored of it, and the calls of its clients and workers.
+
+    Attributes:
+        state: as the last transition left it.
+        now: the time, in nanoseconds since the epoch.
+        events: the history.
+        batches: the same, as it was written.
+        tasks: the stored tasks that no worker has.
+        eager: activities that the last completion handed to its worker.
+        ended: the scheduled event ids of activities whose end was written.
+    """
+
+    def __init__(self, request: start.StartRequest | None = None, *, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.now = NOW
+        self.events: list[HistoryEvent] = []
+        self.batches: list[list[HistoryEvent]] = []
+        self.tasks: dict[tuple[int, int], Dispatch] = {}
+        self.eager: list[Activity] = []
+        self.state: ExecutionState
+        self._polls = 0
+        self._begin(request or start_request())
+
+    def _begin(self, request: start.StartRequest) -> None:
+        start.check(request, self.limits)
+        eager = getattr(request, "request_eager_execution", False) and not request.HasField("workflow_start_delay")
+        run = start.begin(
+            request,
+            IDENTITY,
+            now=self.now,
+            limits=self.limits,
+            memo=start.without_nulls(request.memo.fields),
+            search_attributes=start.without_nulls(request.search_attributes.indexed_fields),
+            eager=eager,
+        )
+        if eager:
+            run.dispatches.pop()
+            workflow_task.start(run, request_id=IDENTITY.request_id, identity=request.identity)
+        self._commit(run)
+
+    # What is there.
+
+    @property
+    def task(self) -> WorkflowTask:
+        """The pending workflow task."""
+        assert self.state.workflow_task is not None
+        return self.state.workflow_task
+
+    def activity(self, activity_id: str) -> Activity:
+        """A pending activity."""
+        return next(each for each in self.state.activities.values() if each.activity_id == activity_id)
+
+    def story(self, after: int = 0) -> list[str]:
+        """The names of the events behind an event id, one line a batch."""
+        lines = []
+        for batch in self.batches:
+            names = [name_of(event) for event in batch if event.event_id > after]
+            if names:
+                lines.append(" ".join(names))
+        return lines
+
+    def last(self, name: str) -> Any:
+        """The attributes of the latest event of a type."""
+        event = self.last_event(name)
+        return getattr(event, str(event.WhichOneof("attributes")))
+
+    def last_event(self, name: str) -> HistoryEvent:
+        """The latest event of a type."""
+        return next(event for event in reversed(self.events) if name_of(event) == name)
+
+    # Transitions.
+
+    def transact(self, function: Callable[[Run], T]) -> T:
+        """Applies one change of the run; what it raises is raised, and leaves no trace."""
+        run = self.open()
+        result = function(run)
+        self._commit(run)
+        return result
+
+    def open(self) -> Run:
+        """The run as a transition of its own sees it."""
+        blob = states.encode(self.state)
+        return Run(states.decode(blob), self.now, self.limits, stored_size=len(blob))
+
+    def _commit(self, run: Run) -> None:
+        if not run.changed:
+            return
+        enforcement.enforce_limits(run)
+        for first, last, data in run.finish():
+            batch = list(History.FromString(data).events)
+            assert (batch[0].event_id, batch[-1].event_id) == (first, last)
+            self.batches.append(batch)
+            self.events.extend(batch)
+        for buried in run.buried:
+            self.tasks.pop(buried, None)
+        for each in run.dispatches:
+            self.tasks[each.kind, each.scheduled_event_id] = each
+        deadlines.set_wake(run)
+        self.state = run.state
+        rules.check(self.state, self.events, self.tasks, self.now, IDENTITY)
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass; everything that becomes due is done at its moment."""
+        until = self.now + int(seconds * SECOND)
+        while self.state.wake_time and self.state.wake_time <= until:
+            self.now = max(self.now, self.state.wake_time)
+            self.fire()
+        self.now = until
+
+    def sleep(self, seconds: float) -> None:
+        """Lets time pass while nothing is done."""
+        self.now += int(seconds * SECOND)
+
+    def fire(self) -> None:
+        """Does what is due."""
+        self.transact(deadlines.fire_due)
+
+    # Workers of workflow tasks.
+
+    def poll(self, queue: str = "", identity: str = "worker") -> bool:
+        """A worker takes the scheduled workflow task; False when its poll is refused."""
+        self._polls += 1
+        (kind, event_id), dispatch = next((key, each) for key, each in self.tasks.items() if key[0] == WORKFLOW)
+
+        def operation(run: Run) -> bool:
+            if not workflow_task.start(
+                run, request_id=f"poll-{self._polls}", identity=identity, polled_queue=queue or dispatch.task_queue
+            ):
+                return False
+            run.buried.append((kind, event_id))
+            return True
+
+        return self.transact(operation)
+
+    def complete(
+        self, *list_of_commands: Command, force: bool = False, inline: bool = False, sticky: str = "", **fields: Any
+    ) -> str:
+        """The worker completes its workflow task; returns the error it gets for a bad command."""
+        command_checks.check_sequence(list(list_of_commands))
+        token = self.task
+        original = token.original_scheduled_time if force and not list_of_commands else 0
+        run = self.open()
+        workflow_task.check(
+            run,
+            scheduled_event_id=token.scheduled_event_id,
+            started_event_id=token.started_event_id,
+            started_time=token.started_time,
+            attempt=token.attempt,
+        )
+        event_id = workflow_task.complete(run, identity="worker", **fields)
+        run.state.sticky_queue = sticky
+        run.state.sticky_timeout = 10 * SECOND if sticky else 0
+        completion = commands.Completion(event_id, "worker", "default", CUSTOM_ATTRIBUTES)
+        try:
+            commands.apply(run, list(list_of_commands), completion)
+        except CommandFailed as failed:
+            return self._refuse(failed)
+        self.eager = completion.eager
+        for each in completion.eager:
+            activity.start(run, each, request_id="eager", identity="worker")
+        if run.state.running and (force or run.has_buffered or completion.wake):
+            workflow_task.schedule(run, original_time=original)
+            if inline:
+                run.dispatches[:] = [each for each in run.dispatches if each.kind != WORKFLOW]
+                workflow_task.start(run, request_id=workflow_task.INLINE_REQUEST_ID, identity="worker")
+        self._commit(run)
+        return ""
+
+    def _refuse(self, failed: CommandFailed) -> str:
+        unhandled = failed.cause == _F.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+        if self.task.attempt > 1 and not unhandled and not failed.terminates:
+            return failed.message
+
+        def operation(run: Run) -> None:
+            failure = Failure(message=failed.message, server_failure_info=ServerFailureInfo())
+            workflow_task.fail(run, cause=failed.cause, identity="worker", failure=failure)
+            if failed.terminates:
+                closing.terminate(run, reason=failed.message, identity=workflow_task.SERVER_IDENTITY)
+            else:
+                run.state.close_attempted = unhandled
+                workflow_task.schedule(run)
+
+        self.transact(operation)
+        return failed.message
+
+    def turn(self, *list_of_commands: Command, **options: Any) -> str:
+        """A worker takes and completes the workflow task."""
+        self.poll()
+        return self.complete(*list_of_commands, **options)
+
+    def fail_task(self, cause: int = _F.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE) -> None:
+        """The worker could not process its workflow task."""
+
+        def operation(run: Run) -> None:
+            workflow_task.fail(run, cause=cause, identity="worker", failure=Failure(message="broken"))  # type: ignore[arg-type]
+            workflow_task.schedule(run)
+
+        self.transact(operation)
+
+    # Workers of activities.
+
+    def poll_activity(self, activity_id: str, identity: str = "worker") -> None:
+        """A worker takes a scheduled attempt."""
+        self._polls += 1
+        event_id = self.activity(activity_id).scheduled_event_id
+        assert (ACTIVITY, event_id) in self.tasks
+
+        def operation(run: Run) -> None:
+            activity.start(run, run.state.activities[event_id], request_id=f"poll-{self._polls}", identity=identity)
+            run.buried.append((ACTIVITY, event_id))
+
+        self.transact(operation)
+
+    def answer(self, activity_id: str, function: Callable[[Run, Activity], None]) -> None:
+        """A worker answers for an activity; a workflow task follows when that ends it."""
+
+        def operation(run: Run) -> None:
+            pending = activity.find_by_id(run, activity_id)
+            function(run, pending)
+            if pending.scheduled_event_id not in run.state.activities:
+                workflow_task.schedule(run)
+
+        self.transact(operation)
+
+    def complete_activity(self, activity_id: str, result: Payloads | None = None) -> None:
+        """The activity returned."""
+        self.answer(activity_id, lambda run, pending: activity.complete(run, pending, result, "worker"))
+
+    def fail_activity(self, activity_id: str, failure: Failure) -> None:
+        """The attempt raised."""
+        self.answer(activity_id, lambda run, pending: activity.fail(run, pending, failure, "worker"))
+
+    def cancel_activity(self, activity_id: str, details: Payloads | None = None) -> None:
+        """The activity obeyed."""
+        self.answer(activity_id, lambda run, pending: activity.cancel(run, pending, details, "worker"))
+
+    def heartbeat(self, activity_id: str, details: Payloads | None = None) -> None:
+        """The attempt is alive."""
+        self.answer(activity_id, lambda run, pending: activity.heartbeat(run, pending, details))
+
+    # Clients.
+
+    def signal(self, name: str = "signal", request_id: str = "", **options: Any) -> None:
+        """A client sends a signal."""
+        self.transact(
+            lambda run: signals.signal(
+                run, name=name, input=None, identity="client", header=None, request_id=request_id, **options
+            )
+        )
+
+    def cancel(self, reason: str = "", request_id: str = "") -> None:
+        """A client asks the workflow to end."""
+        self.transact(lambda run: signals.request_cancel(run, reason=reason, identity="client", request_id=request_id))
+
+    def terminate(self, **fields: Any) -> None:
+        """A client ends the run."""
+        if not self.state.running:
+            raise NotFound("closed")
+        self.transact(lambda run: closing.terminate(run, **fields))
+
+
+def name_of(event: HistoryEvent) -> str:
+    """EVENT_TYPE_WORKFLOW_TASK_STARTED -> WorkflowTaskStarted."""
+    words = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").split("_")
+    return "".join(word.capitalize() for word in words)
+
+
+__all__ = ["CUSTOM_ATTRIBUTES", "IDENTITY", "NOW", "QUEUE", "Simulation", "name_of"]

@@ -1,0 +1,366 @@
+"""Random lives of a run: whatever clients, workers and the clock do, the rules of `tests.core.rules` hold.
+
+They are checked after every transition; here is what only a whole life shows: nothing that was written changes,
+nothing is lost or doubled, and a closed run stays as it is.
+"""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from temporalio.api.command.v1 import Command
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+
+from orchestrator.core import activity, signals, workflow_task
+from orchestrator.core import state as states
+from orchestrator.core.deadlines import next_deadline
+from orchestrator.core.limits import Limits
+from orchestrator.core.run import ACTIVITY, WORKFLOW
+from orchestrator.core.state import Activity
+from orchestrator.errors import InvalidArgument, WorkflowClosed, WorkflowClosing
+from tests.core import builders as build
+from tests.core.simulation import QUEUE, Simulation
+
+_E = EventType
+_F = WorkflowTaskFailedCause
+
+lengths = st.sampled_from([0.0, 1.0, 7.0, 30.0])
+some_lengths = st.sampled_from([None, 2.0, 8.0, 40.0])
+policies = st.sampled_from(
+    [
+        None,
+        build.retry_policy(maximum_attempts=1),
+        build.retry_policy(maximum_attempts=3),
+        build.retry_policy(3, non_retryable_error_types=["Fatal"]),
+    ]
+)
+failures = st.sampled_from(
+    [
+        build.application_failure(),
+        build.application_failure(type="Fatal"),
+        build.application_failure(non_retryable=True),
+        build.application_failure(next_retry_delay=build.seconds(0)),
+        build.application_failure(next_retry_delay=build.seconds(20)),
+        build.application_failure("x" * 6000),
+    ]
+)
+limits = st.sampled_from(
+    [Limits()] * 3
+    + [Limits(buffered_events=3), Limits(history_count=40), Limits(signals=2), Limits(pending_activities=1)]
+)
+
+
+@st.composite
+def activities(draw: st.DrawFn) -> Command:
+    """ScheduleActivityTask with any timeouts, but with enough of them."""
+    fields: dict[str, Any] = {}
+    for name in ("schedule_to_close", "schedule_to_start", "start_to_close", "heartbeat"):
+        length = draw(some_lengths)
+        if length is not None:
+            fields[f"{name}_timeout"] = build.seconds(length)
+    fields["retry_policy"] = draw(policies)
+    fields["request_eager_execution"] = draw(st.booleans())
+    return build.schedule_activity(**fields)
+
+
+Wish = tuple[str, Any]
+"""A command still to be fitted to the run: its kind, and what it needs."""
+
+wishes = st.one_of(
+    st.tuples(st.just("schedule activity"), activities()),
+    st.tuples(st.just("schedule activity"), activities()),
+    st.tuples(st.just("cancel activity"), st.integers(0, 5)),
+    st.tuples(st.just("start timer"), lengths),
+    st.tuples(st.just("cancel timer"), st.integers(0, 5)),
+    st.tuples(
+        st.just("plain"),
+        st.sampled_from(
+            [
+                build.record_marker(),
+                build.modify(build.memo(a="1")),
+                build.modify(build.memo(a="null", b="2")),
+                build.upsert(build.attributes(Kind='"x"')),
+                build.upsert(build.attributes(Kind="null", Count="1")),
+            ]
+        ),
+    ),
+)
+bad_commands = st.sampled_from(
+    [
+        build.cancel_timer("unknown"),
+        build.cancel_activity(1),
+        build.upsert(build.attributes(Unknown="1")),
+        build.schedule_activity(start_to_close_timeout=None),
+        build.start_timer(""),
+        build.record_marker(details={"d": build.payloads("1" * 3000)}),
+    ]
+)
+ends = st.sampled_from([build.complete_workflow(), build.fail_workflow(), build.cancel_workflow()])
+
+
+class Lives(RuleBasedStateMachine):
+    """One run, its clients, its workers and its clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = itertools.count()
+        self.sent: list[str] = []
+        self.written: list[bytes] = []
+        self.closed: bytes = b""
+        self.simulation: Simulation
+
+    @initialize(
+        limits=limits,
+        delay=st.sampled_from([0.0, 0.0, 0.0, 5.0]),
+        run_timeout=st.sampled_from([0.0, 0.0, 0.0, 0.0, 60.0]),
+        execution_timeout=st.sampled_from([0.0, 0.0, 0.0, 0.0, 90.0]),
+        how=st.sampled_from(["plain", "eager", "signal"]),
+    )
+    def begin(self, limits: Limits, delay: float, run_timeout: float, execution_timeout: float, how: str) -> None:
+        fields: dict[str, Any] = {"memo": build.memo(a="0")}
+        if delay:
+            fields["workflow_start_delay"] = build.seconds(delay)
+        if run_timeout:
+            fields["workflow_run_timeout"] = build.seconds(run_timeout)
+        if execution_timeout:
+            fields["workflow_execution_timeout"] = build.seconds(execution_timeout)
+        if how == "signal":
+            self.sent.append("first")
+            request = build.signal_with_start_request(signal_name="first", **fields)
+            self.simulation = Simulation(request, limits=limits)
+        else:
+            self.simulation = Simulation(
+                build.start_request(request_eager_execution=how == "eager", **fields), limits=limits
+            )
+
+    # Clients.
+
+    @rule(request_id=st.sampled_from(["", "", "one", "two"]), skip=st.booleans())
+    def signal(self, request_id: str, skip: bool) -> None:
+        state = self.simulation.state
+        repeated = bool(request_id) and request_id in state.signal_request_ids
+        name = f"signal-{next(self.numbers)}"
+        try:
+            self.simulation.signal(name, request_id, skip_backoff=skip)
+        except WorkflowClosed:
+            assert not state.running
+        except WorkflowClosing:
+            assert state.close_attempted
+        except InvalidArgument:
+            assert state.signals >= self.simulation.limits.signals
+        else:
+            if not repeated:
+                self.sent.append(name)
+
+    @rule()
+    def cancel(self) -> None:
+        self.simulation.cancel()
+
+    @precondition(lambda self: self.simulation.state.running)
+    @rule(number=st.integers(0, 2))
+    def attach(self, number: int) -> None:
+        request_id = f"attached-{number}"
+        if request_id not in self.simulation.state.request_ids:
+            self.simulation.transact(lambda run: signals.attach_request(run, request_id=request_id))
+
+    @precondition(lambda self: self.simulation.state.running)
+    @rule(sure=st.integers(0, 9))
+    def terminate(self, sure: int) -> None:
+        if sure == 9:
+            self.simulation.terminate()
+
+    @precondition(lambda self: self.simulation.state.sticky_queue)
+    @rule()
+    def reset_sticky(self) -> None:
+        self.simulation.transact(workflow_task.clear_sticky)
+
+    # Workers of workflow tasks.
+
+    @precondition(lambda self: any(kind == WORKFLOW for kind, _ in self.simulation.tasks))
+    @rule(queue=st.sampled_from(["", "", QUEUE, "other"]))
+    def poll(self, queue: str) -> None:
+        task = self.simulation.task
+        assert self.simulation.poll(queue) == (task.sticky or queue in ("", task.task_queue))
+
+    @precondition(lambda self: self.simulation.state.workflow_task)
+    @rule(
+        wanted=st.lists(wishes, min_size=1, max_size=4),
+        force=st.booleans(),
+        inline=st.booleans(),
+        sticky=st.sampled_from(["", "sticky"]),
+    )
+    def complete(self, wanted: list[Wish], force: bool, inline: bool, sticky: str) -> None:
+        self.hold_workflow_task()
+        commands: list[Command] = []
+        for kind, detail in wanted:
+            self.fulfil(commands, kind, detail)
+        assert not self.simulation.complete(*commands, force=force, inline=inline, sticky=sticky)
+
+    def fulfil(self, commands: list[Command], kind: str, detail: Any) -> None:
+        """Adds the command of a wish, if the run has what it is about."""
+        state = self.simulation.state
+        match kind:
+            case "schedule activity":
+                if len(state.activities) + len(commands) < self.simulation.limits.pending_activities:
+                    command = Command()
+                    command.CopyFrom(detail)
+                    command.schedule_activity_task_command_attributes.activity_id = f"activity-{next(self.numbers)}"
+                    commands.append(command)
+            case "cancel activity":
+                open_ones = [key for key, each in state.activities.items() if not each.cancel_requested]
+                if open_ones:
+                    command = build.cancel_activity(open_ones[detail % len(open_ones)])
+                    if command not in commands:
+                        commands.append(command)
+            case "start timer":
+                commands.append(build.start_timer(f"timer-{next(self.numbers)}", detail))
+            case "cancel timer":
+                timers = [*state.timers, *self.fired_unseen()]
+                if timers:
+                    command = build.cancel_timer(timers[detail % len(timers)])
+                    if command not in commands:
+                        commands.append(command)
+            case _:
+                commands.append(detail)
+
+    def fired_unseen(self) -> list[str]:
+        """Timers that have fired behind the back of the worker."""
+        return [
+            event.timer_fired_event_attributes.timer_id
+            for event in self.simulation.open().buffer
+            if event.event_type == _E.EVENT_TYPE_TIMER_FIRED
+        ]
+
+    @precondition(lambda self: self.has_workflow_task())
+    @rule(end=ends, sure=st.integers(0, 3))
+    def close(self, end: Command, sure: int) -> None:
+        if sure == 3:
+            unseen = bool(self.simulation.state.buffered)
+            assert self.simulation.complete(end) == ("UnhandledCommand" if unseen else "")
+            assert self.simulation.state.running == unseen
+
+    @precondition(lambda self: self.has_workflow_task())
+    @rule(commands=st.lists(bad_commands, min_size=1, max_size=2))
+    def complete_badly(self, commands: list[Command]) -> None:
+        self.simulation.complete(build.record_marker(), *commands)
+
+    @precondition(lambda self: self.has_workflow_task())
+    @rule()
+    def fail_task(self) -> None:
+        self.simulation.fail_task()
+
+    def hold_workflow_task(self) -> None:
+        """A worker takes the workflow task unless one has it."""
+        if not self.has_workflow_task():
+            self.simulation.poll()
+
+    def has_workflow_task(self) -> bool:
+        """Whether a worker holds the workflow task."""
+        task = self.simulation.state.workflow_task
+        return task is not None and task.started_event_id > 0
+
+    # Workers of activities.
+
+    @precondition(lambda self: any(kind == ACTIVITY for kind, _ in self.simulation.tasks))
+    @rule(index=st.integers(0, 5))
+    def poll_activity(self, index: int) -> None:
+        waiting = [event_id for kind, event_id in self.simulation.tasks if kind == ACTIVITY]
+        pending = self.simulation.state.activities[waiting[index % len(waiting)]]
+        self.simulation.poll_activity(pending.activity_id)
+
+    @precondition(lambda self: self.simulation.state.activities)
+    @rule(index=st.integers(0, 5))
+    def complete_activity(self, index: int) -> None:
+        """By id, so that it need not be started."""
+        pending = list(self.simulation.state.activities.values())
+        self.simulation.complete_activity(pending[index % len(pending)].activity_id, build.payloads("1"))
+
+    @precondition(lambda self: self.started_activities())
+    @rule(index=st.integers(0, 5), failure=failures)
+    def fail_activity(self, index: int, failure: Any) -> None:
+        self.simulation.fail_activity(self.started_activity(index).activity_id, failure)
+
+    @precondition(lambda self: self.started_activities())
+    @rule(index=st.integers(0, 5))
+    def heartbeat(self, index: int) -> None:
+        self.simulation.heartbeat(self.started_activity(index).activity_id, build.payloads("1"))
+
+    @precondition(lambda self: self.started_activities())
+    @rule(index=st.integers(0, 5))
+    def cancel_activity(self, index: int) -> None:
+        pending = self.started_activity(index)
+        if pending.cancel_requested:
+            self.simulation.cancel_activity(pending.activity_id)
+            return
+        with pytest.raises(InvalidArgument):
+            self.simulation.cancel_activity(pending.activity_id)
+
+    def started_activities(self) -> list[Activity]:
+        """Attempts that workers have."""
+        return [each for each in self.simulation.state.activities.values() if each.started_time]
+
+    def started_activity(self, index: int) -> Activity:
+        """One of them."""
+        started = self.started_activities()
+        return started[index % len(started)]
+
+    @precondition(lambda self: self.started_activities())
+    @rule(index=st.integers(0, 5))
+    def stale_answer(self, index: int) -> None:
+        """An activity that is over is found no more."""
+        scheduled = self.started_activity(index).scheduled_event_id
+        assert activity.find(self.simulation.open(), scheduled).scheduled_event_id == scheduled
+
+    # The clock.
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 3.0, 11.0, 25.0]))
+    def advance(self, seconds: float) -> None:
+        self.simulation.advance(seconds)
+        self.nothing_is_due()
+
+    @rule(seconds=st.sampled_from([0.0, 3.0, 25.0]))
+    def wake_late_or_in_vain(self, seconds: float) -> None:
+        self.simulation.sleep(seconds)
+        self.simulation.fire()
+        self.nothing_is_due()
+
+    def nothing_is_due(self) -> None:
+        """What was due is done, so that the clock never fires for ever."""
+        state = self.simulation.state
+        assert not state.running or not next_deadline(state) or next_deadline(state) > self.simulation.now
+
+    # What must hold.
+
+    @invariant()
+    def history_only_grows(self) -> None:
+        history = [event.SerializeToString(deterministic=True) for event in self.simulation.events]
+        assert history[: len(self.written)] == self.written
+        self.written = history
+
+    @invariant()
+    def every_signal_is_written_once_and_in_order(self) -> None:
+        kind = _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+        events = [*self.simulation.events, *self.simulation.open().buffer]
+        found = [
+            event.workflow_execution_signaled_event_attributes.signal_name
+            for event in events
+            if event.event_type == kind
+        ]
+        assert found == self.sent
+
+    @invariant()
+    def a_closed_run_never_changes(self) -> None:
+        if self.simulation.state.running:
+            return
+        # Only waking it counts as a transition.
+        self.simulation.state.transitions = 0
+        now = states.encode(self.simulation.state)
+        assert self.closed in (b"", now)
+        self.closed = now
+
+
+Lives.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestLives = Lives.TestCase
