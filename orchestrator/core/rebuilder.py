@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from temporalio.api.enums.v1 import EventType, TaskQueueKind, TimeoutType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import priority, retry, search_attributes, workflow_task
+from orchestrator.core import birth, priority, retry, search_attributes, workflow_task
+from orchestrator.core.birth import Identity
 from orchestrator.core.commands import merge
-from orchestrator.core.start import Identity, is_null, run_expiration
+from orchestrator.core.start import is_null
 from orchestrator.core.state import Activity, ExecutionState, ResetPoint, Timer, WorkflowTask
 from orchestrator.core.wire import after, length_ns, time_ns
 
@@ -36,7 +37,13 @@ def rebuild(
     written = History(events=events)
     if not written.events or written.events[0].event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
         raise HistoryError("a history begins with WORKFLOW_EXECUTION_STARTED")
-    state = _started(identity, written.events[0])
+    first = written.events[0]
+    state = birth.state_of(
+        identity,
+        first.workflow_execution_started_event_attributes,
+        time_ns(first.event_time),
+        first.user_metadata if first.HasField("user_metadata") else None,
+    )
     for event_id, event in enumerate(written.events, 1):
         if event.event_id != event_id:
             raise HistoryError(f"event {event.event_id} stands where {event_id} belongs")
@@ -60,43 +67,6 @@ def _apply(state: ExecutionState, event: HistoryEvent) -> None:
     except KeyError:
         kind = EventType.Name(event.event_type)
         raise HistoryError(f"event {event.event_id}, {kind}, is about nothing that is pending") from None
-
-
-def _started(identity: Identity, event: HistoryEvent) -> ExecutionState:
-    attributes = event.workflow_execution_started_event_attributes
-    start_time = time_ns(event.event_time)
-    backoff = length_ns(attributes.first_workflow_task_backoff)
-    execution_time = after(start_time, backoff)
-    expiration = time_ns(attributes.workflow_execution_expiration_time)
-    run_timeout = length_ns(attributes.workflow_run_timeout)
-    return ExecutionState(
-        namespace_id=identity.namespace_id,
-        workflow_id=attributes.workflow_id,
-        run_id=identity.run_id,
-        first_run_id=attributes.first_execution_run_id,
-        workflow_type=attributes.workflow_type.name,
-        task_queue=attributes.task_queue.name,
-        start_time=start_time,
-        original_start_time=start_time,
-        execution_time=execution_time,
-        execution_timeout=length_ns(attributes.workflow_execution_timeout),
-        run_timeout=run_timeout,
-        task_timeout=length_ns(attributes.workflow_task_timeout),
-        create_request_id=identity.request_id,
-        run_expiration=run_expiration(execution_time, run_timeout, expiration) if run_timeout else 0,
-        execution_expiration=expiration,
-        backoff_until=execution_time if backoff else 0,
-        request_ids={identity.request_id: (int(event.event_type), 1)},
-        memo={key: payload.SerializeToString() for key, payload in attributes.memo.fields.items()},
-        search_attributes={
-            key: payload.SerializeToString() for key, payload in attributes.search_attributes.indexed_fields.items()
-        },
-        retry_policy=retry.with_defaults(attributes.retry_policy) if attributes.HasField("retry_policy") else None,
-        attempt=attributes.attempt,
-        cron_schedule=attributes.cron_schedule,
-        priority=attributes.priority.SerializeToString() if attributes.HasField("priority") else b"",
-        user_metadata=event.user_metadata.SerializeToString() if event.HasField("user_metadata") else b"",
-    )
 
 
 def _new_stamp(state: ExecutionState) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from temporalio.api.common.v1 import Link, Memo, Payload, Payloads, SearchAttributes
@@ -13,12 +14,12 @@ from temporalio.api.workflowservice.v1 import (
     StartWorkflowExecutionRequest,
 )
 
-from orchestrator.core import cron, priority, retry, signals, workflow_task
+from orchestrator.core import birth, cron, priority, retry, signals, workflow_task
+from orchestrator.core.birth import Identity
 from orchestrator.core.limits import Limits
 from orchestrator.core.request_checks import check_length, check_links, check_task_queue, duration_problem
 from orchestrator.core.run import Run
-from orchestrator.core.state import ExecutionState
-from orchestrator.core.wire import LONGEST, after, duration, length_ns, optional_duration, optional_timestamp
+from orchestrator.core.wire import LONGEST, after, duration, length_ns, optional_duration, timestamp
 from orchestrator.errors import FailedPrecondition, InvalidArgument, Unimplemented
 
 StartRequest = StartWorkflowExecutionRequest | SignalWithStartWorkflowExecutionRequest
@@ -33,15 +34,6 @@ class Policies:
 
     reuse: WorkflowIdReusePolicy.ValueType
     conflict: WorkflowIdConflictPolicy.ValueType
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The names a new run gets; none of them is drawn here."""
-
-    namespace_id: str
-    run_id: str
-    request_id: str
 
 
 def check(request: StartRequest, limits: Limits) -> Policies:
@@ -127,60 +119,56 @@ def begin(
         run_timeout = execution_timeout
     task_timeout = length_ns(request.workflow_task_timeout) or limits.default_workflow_task_timeout
     task_timeout = min(task_timeout, limits.maximum_workflow_task_timeout, run_timeout or LONGEST)
-    backoff = length_ns(request.workflow_start_delay)
+    failure, result = _inherited(request)
     policy = retry.with_defaults(request.retry_policy) if request.HasField("retry_policy") else None
-    state = ExecutionState(
-        namespace_id=identity.namespace_id,
+    attributes = WorkflowExecutionStartedEventAttributes(
+        workflow_type=request.workflow_type,
+        task_queue=workflow_task.queue_message(request.task_queue.name),
+        input=request.input if request.HasField("input") else None,
+        workflow_execution_timeout=optional_duration(execution_timeout),
+        workflow_run_timeout=optional_duration(run_timeout),
+        workflow_task_timeout=duration(task_timeout),
+        original_execution_run_id=identity.run_id,
+        first_execution_run_id=identity.run_id,
+        identity=request.identity,
+        retry_policy=retry.message(policy) if policy is not None else None,
+        attempt=1,
+        workflow_execution_expiration_time=timestamp(after(now, execution_timeout)) if execution_timeout else None,
+        first_workflow_task_backoff=duration(length_ns(request.workflow_start_delay)),
+        memo=_memo(memo),
+        search_attributes=_search_attributes(search_attributes),
+        header=request.header if request.HasField("header") else None,
         workflow_id=request.workflow_id,
-        run_id=identity.run_id,
-        first_run_id=identity.run_id,
-        workflow_type=request.workflow_type.name,
-        task_queue=request.task_queue.name,
-        start_time=now,
-        original_start_time=now,
-        execution_time=after(now, backoff),
-        execution_timeout=execution_timeout,
-        run_timeout=run_timeout,
-        task_timeout=task_timeout,
-        create_request_id=identity.request_id,
-        request_ids={identity.request_id: (EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, 1)},
-        execution_expiration=after(now, execution_timeout) if execution_timeout else 0,
-        retry_policy=policy,
-        memo=memo,
-        search_attributes=search_attributes,
-        priority=request.priority.SerializeToString() if request.HasField("priority") else b"",
-        user_metadata=request.user_metadata.SerializeToString() if request.HasField("user_metadata") else b"",
+        priority=request.priority if request.HasField("priority") else None,
+        continued_failure=failure,
+        last_completion_result=result,
+        eager_execution_accepted=eager,
     )
-    if run_timeout:
-        state.run_expiration = run_expiration(state.execution_time, run_timeout, state.execution_expiration)
-    run = Run(state, now, limits, visible=True)
-    _write_started(run, request, backoff, eager)
-    if state.run_expiration:
-        run.wake_at(state.run_expiration)
-    if isinstance(request, SignalWithStartWorkflowExecutionRequest):
-        if request.request_id:
-            state.signal_request_ids.append(request.request_id)
-        state.signals = 1
-        signals.add_signaled(
-            run,
-            name=request.signal_name,
-            input=request.signal_input if request.HasField("signal_input") else None,
-            identity=request.identity,
-            header=request.header if request.HasField("header") else None,
-            links=request.links,
-        )
-    if backoff:
-        run.flush()
-        state.backoff_until = state.execution_time
-        run.wake_at(state.backoff_until)
-    else:
-        workflow_task.schedule(run)
-    return run
+    return birth.begin(
+        identity,
+        attributes,
+        now=now,
+        limits=limits,
+        user_metadata=request.user_metadata if request.HasField("user_metadata") else None,
+        links=request.links if isinstance(request, StartWorkflowExecutionRequest) else (),
+        then=partial(_signal, request) if isinstance(request, SignalWithStartWorkflowExecutionRequest) else None,
+    )
 
 
-def run_expiration(execution_time: int, run_timeout: int, execution_expiration: int) -> int:
-    """When a run with a run timeout times out: it is measured from its first workflow task."""
-    return min(after(execution_time, run_timeout), execution_expiration or LONGEST)
+def _signal(request: SignalWithStartWorkflowExecutionRequest, run: Run) -> None:
+    """Writes the signal a run begins with."""
+    state = run.state
+    if request.request_id:
+        state.signal_request_ids.append(request.request_id)
+    state.signals = 1
+    signals.add_signaled(
+        run,
+        name=request.signal_name,
+        input=request.signal_input if request.HasField("signal_input") else None,
+        identity=request.identity,
+        header=request.header if request.HasField("header") else None,
+        links=request.links,
+    )
 
 
 def without_nulls(fields: Mapping[str, Payload]) -> dict[str, bytes]:
@@ -192,40 +180,6 @@ def is_null(payload: Payload) -> bool:
     """Whether a payload holds no value, which deletes its key."""
     encoding = payload.metadata.get("encoding", b"")
     return encoding == b"binary/null" or (encoding == b"json/plain" and payload.data == b"null")
-
-
-def _write_started(run: Run, request: StartRequest, backoff: int, eager: bool) -> None:
-    state = run.state
-    failure, result = _inherited(request)
-    run.add(
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
-        "workflow_execution_started_event_attributes",
-        WorkflowExecutionStartedEventAttributes(
-            workflow_type=request.workflow_type,
-            task_queue=workflow_task.queue_message(state.task_queue),
-            input=request.input if request.HasField("input") else None,
-            workflow_execution_timeout=optional_duration(state.execution_timeout),
-            workflow_run_timeout=optional_duration(state.run_timeout),
-            workflow_task_timeout=duration(state.task_timeout),
-            original_execution_run_id=state.run_id,
-            first_execution_run_id=state.first_run_id,
-            identity=request.identity,
-            retry_policy=retry.message(state.retry_policy) if state.retry_policy is not None else None,
-            attempt=1,
-            workflow_execution_expiration_time=optional_timestamp(state.execution_expiration),
-            first_workflow_task_backoff=duration(backoff),
-            memo=_memo(state.memo),
-            search_attributes=_search_attributes(state.search_attributes),
-            header=request.header if request.HasField("header") else None,
-            workflow_id=state.workflow_id,
-            priority=request.priority if request.HasField("priority") else None,
-            continued_failure=failure,
-            last_completion_result=result,
-            eager_execution_accepted=eager,
-        ),
-        user_metadata=request.user_metadata if request.HasField("user_metadata") else None,
-        links=request.links if isinstance(request, StartWorkflowExecutionRequest) else (),
-    )
 
 
 def _inherited(request: StartRequest) -> tuple[Failure | None, Payloads | None]:

@@ -21,6 +21,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from orchestrator.core import closing, search_attributes, signals, start, workflow_task
+from orchestrator.core.birth import Identity
 from orchestrator.core.run import WORKFLOW, Run
 from orchestrator.core.start import Policies, StartRequest
 from orchestrator.core.wire import json_payloads
@@ -235,7 +236,7 @@ def _begin(
     eager: bool,
 ) -> Run:
     """Terminates an open run that must give way, and begins the new one."""
-    identity = start.Identity(namespace.id, engine.new_uuid(), request_id)
+    identity = Identity(namespace.id, engine.new_uuid(), request_id)
     if current is not None and current.state.running:
         closing.terminate(
             current,

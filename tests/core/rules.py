@@ -10,7 +10,7 @@ from orchestrator.core.deadlines import next_deadline
 from orchestrator.core.durable import durable
 from orchestrator.core.rebuilder import rebuild
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, WORKFLOW, Dispatch
-from orchestrator.core.start import Identity
+from orchestrator.core.birth import Identity
 from orchestrator.core.state import ExecutionState
 from orchestrator.core.wire import length_ns, time_ns
 

@@ -14,6 +14,7 @@ from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.core import (
     activity,
+    birth,
     closing,
     command_checks,
     commands,
@@ -35,7 +36,7 @@ from tests.core.builders import QUEUE, start_request
 
 T = TypeVar("T")
 NOW = 1_700_000_000 * SECOND
-IDENTITY = start.Identity("namespace-id", "run-id", "start-request")
+IDENTITY = birth.Identity("namespace-id", "run-id", "start-request")
 CUSTOM_ATTRIBUTES = {"Kind": 2, "Count": 3}
 _F = WorkflowTaskFailedCause
 
