@@ -6,11 +6,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from orchestrator.core import state as states
+from orchestrator.core.birth import Identity
 from orchestrator.core.deadlines import next_deadline
 from orchestrator.core.durable import durable
 from orchestrator.core.rebuilder import rebuild
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, WORKFLOW, Dispatch
-from orchestrator.core.birth import Identity
 from orchestrator.core.state import ExecutionState
 from orchestrator.core.wire import length_ns, time_ns
 
