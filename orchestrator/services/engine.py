@@ -13,6 +13,7 @@ from uuid import UUID
 from orchestrator.conf import HugoSettings
 from orchestrator.core.limits import Limits
 from orchestrator.core.wire import SECOND
+from orchestrator.errors import Unavailable
 from orchestrator.services.bootstrap import FIRST_SHARD, Cluster
 from orchestrator.services.history_waiters import HistoryWaiters
 from orchestrator.services.matching import Matching
@@ -156,9 +157,22 @@ class Engine:
         return result
 
     async def run_db(self, function: Callable[..., T], *args: Any) -> T:
-        """Runs a function that uses the database on a thread of the pool."""
+        """Runs a function that uses the database on a thread of the pool.
+
+        Raises:
+            Unavailable: the database fails. The next call has a new connection.
+        """
         assert self._loop is not None
-        return await self._loop.run_in_executor(self._threads, function, *args)
+        return await self._loop.run_in_executor(self._threads, self._attempt, function, *args)
+
+    def _attempt(self, function: Callable[..., T], *args: Any) -> T:
+        try:
+            return function(*args)
+        except self.store.conflicts:
+            raise
+        except self.store.retryable as error:
+            self.store.reconnect()
+            raise Unavailable("the database does not answer") from error
 
     def key(self, namespace: NamespaceEntry, workflow_id: str) -> WorkflowKey:
         """Where a workflow lives."""

@@ -277,9 +277,13 @@ class Matching:
         with self._lock:
             if poller.abandoned:
                 return
-            if not poller.expired and not self._draining:
-                self._queues[poller.queue].waiting.appendleft(poller)
-                return
+            if not (poller.expired or self._draining or poller.instance_key in self._shut_down):
+                # Something may have come that saw nobody waiting.
+                queue = self._queues.setdefault(poller.queue, Queue())
+                poller.item = self._ready(queue)
+                if poller.item is None:
+                    queue.waiting.appendleft(poller)
+                    return
         poller.resolve()
 
     def _hand_over(self, poller: Poller, started: Started) -> None:
@@ -336,7 +340,11 @@ class Matching:
         assert self._run_db is not None
         with self._lock:
             queue.stored = False
-        tasks = await self._run_db(self._store.waiting_tasks, key.namespace_id, key.name, key.kind, BACKLOG)
+        try:
+            tasks = await self._run_db(self._store.waiting_tasks, key.namespace_id, key.name, key.kind, BACKLOG)
+        except BaseException:
+            queue.stored = True
+            raise
         if tasks:
             self.offer(tasks)
 

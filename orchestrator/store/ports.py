@@ -172,7 +172,7 @@ class Store(Protocol):
     Attributes:
         shard_count: how many shards its rows are placed on.
         retryable: errors after which the same transaction may succeed.
-        conflicts: those of them that say that somebody else was faster.
+        conflicts: those of them that say that somebody else was faster, or holds what is needed: nothing was written.
     """
 
     shard_count: int

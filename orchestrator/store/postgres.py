@@ -2,20 +2,23 @@
 
 Rows are read without locks. The one writing statement names the version each run was computed from and fails as a whole
 when any of them has moved on, so a commit is as exclusive as under locks, without the round trips of BEGIN, a locking
-read and COMMIT. A conflict costs a repetition, one operation at a time (`docs/adr/0002-optimistic-commit.md`).
+read and COMMIT. A conflict costs a repetition, workflow by workflow (`docs/adr/0002-optimistic-commit.md`).
 """
 
+import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import psycopg
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from psycopg import errors
 
 from orchestrator.store.pg_arrays import DUMPERS, ByteaArray, Int4Array, Int8Array, TextArray, UuidArray
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, VersionConflict, WorkflowKey
-from orchestrator.store.sql import SqlStore
+from orchestrator.store.sql import SqlStore, reading
 
 CURRENT = """
 SELECT k.i, c.run_id::text FROM unnest(%s, %s, %s, %s) AS k(i, s, n, w)
@@ -52,7 +55,8 @@ PARTS: dict[str, str] = {
         SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
     "transferred": """DELETE FROM transfer_task t USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
         WHERE t.shard_id = k.s AND t.run_id = k.r AND t.kind = k.c AND t.event_id = k.i""",
-    "transfers": """INSERT INTO transfer_task (shard_id, namespace_id, workflow_id, run_id, kind, event_id, created_time)
+    "transfers": """INSERT INTO transfer_task (shard_id, namespace_id, workflow_id, run_id, kind, event_id,
+            created_time)
         SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s)""",
     "slept": """DELETE FROM timer_task t USING unnest(%s, %s) AS k(s, r)
         WHERE t.shard_id = k.s AND t.run_id = k.r""",
@@ -76,7 +80,11 @@ PARTS: dict[str, str] = {
 }
 
 
-PLANNING = (
+LOCK_TIMEOUT = "2s"
+"""Only a caller's open transaction locks a row for longer than a commit takes; others must not wait for it."""
+SESSION = (
+    ("lock_timeout", LOCK_TIMEOUT),
+    # Every statement of a batch looks rows up by key. Plans made while a table was small would scan it for ever.
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -152,22 +160,77 @@ class PostgresSession:
             return cursor.fetchall()
 
 
+class Backend(NamedTuple):
+    """The server's side of a connection; the time tells it from a later process of the same number."""
+
+    pid: int
+    started: datetime
+
+
+OPEN_BACKEND = f"""
+SELECT {", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION)}, pid, backend_start
+FROM pg_stat_activity WHERE pid = pg_backend_pid()
+"""
+END_BACKEND = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = %s AND backend_start = %s AND pid <> pg_backend_pid()
+"""
+END_PATIENCE = 50
+END_PAUSE = 0.02
+
+
 class PostgresStore(SqlStore):
     """PostgreSQL behind a Django alias; transactions that a caller has open are joined with portable SQL and locks."""
 
-    retryable = (*SqlStore.retryable, psycopg.OperationalError, psycopg.InterfaceError, psycopg.IntegrityError)
-    conflicts = (*SqlStore.conflicts, psycopg.IntegrityError)
+    retryable = (
+        *SqlStore.retryable,
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        psycopg.IntegrityError,
+        errors.ReadOnlySqlTransaction,  # a standby, until a failover is over
+    )
+    conflicts = (
+        *SqlStore.conflicts,
+        psycopg.IntegrityError,
+        errors.DeadlockDetected,
+        errors.LockNotAvailable,
+        errors.QueryCanceled,
+        errors.SerializationFailure,
+    )
+
+    def __init__(self, alias: str, shard_count: int) -> None:
+        super().__init__(alias, shard_count)
+        self._thread = threading.local()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """See Store; the write of the session is the commit."""
         raw = self._raw()
-        if not getattr(raw, "_hugo_planned", False):
-            # Every statement of a batch looks rows up by key. Plans made while a table was small would scan it for ever.
-            raw.execute("SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in PLANNING))
-            raw._hugo_planned = True  # type: ignore[attr-defined]
+        if not getattr(raw, "_hugo_session", False):
+            row = raw.execute(OPEN_BACKEND).fetchone()
+            assert row is not None
+            self._thread.backend = Backend(*row[-2:])
+            raw._hugo_session = True  # type: ignore[attr-defined]
         yield PostgresSession(raw)
 
+    def was_applied(self, changes: Changes) -> bool | None:
+        """See Store. The session the commit was sent to is ended first, if it is still there.
+
+        A server may not have noticed that its client is gone, and may commit after we have looked. What an ended
+        session has not committed, it never will.
+        """
+        former: Backend | None = getattr(self._thread, "backend", None)
+        raw = self._raw()
+        if former is not None:
+            for _ in range(END_PATIENCE):
+                if raw.execute(END_BACKEND, former).fetchone() is None:
+                    break
+                time.sleep(END_PAUSE)
+            else:
+                raise OperationalError("the session that a commit was sent to does not end")
+        return super().was_applied(changes)
+
+    @reading
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
         """See Store."""
         return PostgresSession(self._raw()).read_nodes(key, first, last, limit)

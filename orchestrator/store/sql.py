@@ -3,10 +3,11 @@
 Tables and columns are named by the models, so that migrations stay the one owner of the schema.
 """
 
+import functools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.db import (
     IntegrityError,
@@ -39,6 +40,10 @@ from orchestrator.store.ports import (
     Wake,
     WorkflowKey,
 )
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound="SqlStore")
 
 RECORD_COLUMNS = Record._fields
 _RECORD_KEY = ("shard_id", "run_id")
@@ -226,6 +231,25 @@ class SqlSession:
             )
 
 
+def reading(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Repeats a method once when its thread's connection turns out to be dead; the method must bear that.
+
+    Threads of a server keep their connections for ever, and Django replaces a dead one only between web requests.
+    """
+
+    @functools.wraps(method)
+    def repeated(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except self.retryable:
+            if self.connection.in_atomic_block:
+                raise
+            self.reconnect()
+            return method(self, *args, **kwargs)
+
+    return repeated
+
+
 class SqlStore:
     """A database behind a Django alias."""
 
@@ -274,24 +298,29 @@ class SqlStore:
         self.connection.close()
 
     def was_applied(self, changes: Changes) -> bool | None:
-        """See Store. One row that only this commit can have written decides for all of it."""
+        """See Store. One row that only this commit can have written decides for all of it.
+
+        Versions are read under lock, where the database has locks: that waits for a commit that is still under way.
+        """
         with self.transaction() as session:
-            if changes.nodes:
-                key, node = changes.nodes[0]
-                stored = session.read_nodes(key, node.first_event_id, node.last_event_id)
-                return node in stored
-            if changes.updated:
-                key, version, blob = changes.updated[0]
+            for key, version, blob in changes.updated:
                 row = session.lock_runs({key: 0}).get(key)
                 if row is None or row.version < version:
                     return False
-                return True if row.version == version and bytes(row.blob or b"") == blob else None
+                if row.version == version:
+                    return bytes(row.blob or b"") == blob
+            for key, node in changes.nodes:
+                return node in session.read_nodes(key, node.first_event_id, node.last_event_id)
+            for key, _, _ in changes.created:
+                return bool(session.lock_runs({key: 0}))
         return None
 
+    @reading
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
         """See Store."""
         return self._session().read_nodes(key, first, last, limit)
 
+    @reading
     def read_nodes_backwards(self, key: RunKey, last: int, limit: int) -> list[Node]:
         """See Store."""
         rows = (
@@ -302,6 +331,7 @@ class SqlStore:
         )
         return [Node(first, end, bytes(events)) for first, end, events in rows]
 
+    @reading
     def due(self, until: int, limit: int) -> list[Wake]:
         """See Store."""
         rows = (
@@ -312,11 +342,13 @@ class SqlStore:
         )
         return [Wake(shard, str(run), str(namespace), *rest) for shard, run, namespace, *rest in rows]
 
+    @reading
     def next_wake(self) -> int:
         """See Store."""
         row = TimerTask.objects.using(self.alias).order_by("fire_time").values_list("fire_time", flat=True).first()
         return row or 0
 
+    @reading
     def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
         """See Store."""
         rows = (
@@ -327,6 +359,7 @@ class SqlStore:
         )
         return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
 
+    @reading
     def transfers(self, before: int, limit: int) -> list[Transfer]:
         """See Store."""
         rows = (
@@ -337,6 +370,7 @@ class SqlStore:
         )
         return [Transfer(*row)._replace(namespace_id=str(row[1]), run_id=str(row[3])) for row in rows]
 
+    @reading
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
         """See Store."""
         connection = self.connection
@@ -355,6 +389,7 @@ class SqlStore:
                 found.extend(bool(value) for value in cursor.fetchone())
         return found
 
+    @reading
     def delete_task(self, task: Task) -> None:
         """See Store."""
         DispatchTask.objects.using(self.alias).filter(

@@ -180,10 +180,15 @@ class Unit:
         self._begun = run.state.run_id
 
     def _nodes(self, loaded: Loaded, first: int, last: int) -> list[Node]:
-        """The stored nodes of a run that hold any event from `first` to `last`; not those of this transition."""
+        """The nodes of a run that hold any event from `first` to `last`; not those of this transition."""
         if loaded.nodes is not None:
             return [node for node in loaded.nodes if node.last_event_id >= first and node.first_event_id <= last]
-        return self._batch.session.read_nodes(loaded.key, first, last)
+        batch = self._batch
+        nodes = batch.session.read_nodes(loaded.key, first, last)
+        if loaded.key in batch.dirty:
+            of_batch = [node for key, node in batch.changes.nodes if key == loaded.key]
+            nodes += [node for node in of_batch if node.last_event_id >= first and node.first_event_id <= last]
+        return nodes
 
     def start_over(self, run: Run) -> Run:
         """Throws away what the operation did to a run, and returns the run as it was before."""

@@ -1,0 +1,334 @@
+"""A committing thread: it takes what has queued, commits it together, and answers for what became of it.
+
+What can go wrong, and what is done:
+
+- An operation is refused: it leaves no trace and fails alone.
+- Somebody else was faster, or holds a row for too long: nothing was written. The workflows of the batch are tried
+  apart, so that only the one it is about waits, and from the database instead of the cache.
+- The database does not answer, or answers that it cannot now: the same again, until patience ends with UNAVAILABLE.
+- The answer to a commit is lost: the database is asked whether it took place. Repeating without knowing could apply it
+  twice, so where nobody can tell the callers are told just that, as UNAVAILABLE.
+
+A failed attempt takes back all it did in memory: its states leave the cache, its polls wait again.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import Internal, ServiceError, Unavailable
+from orchestrator.store.ports import Changes, Dispatcher, RunKey, Session, Store, VersionConflict, WorkflowKey
+from orchestrator.store.transition import Batch, Loaded, Operation, load
+
+if TYPE_CHECKING:
+    from orchestrator.store.unit_of_work import UnitOfWork
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 1.0
+"""Seconds before a failed commit is repeated; doubled each time up to the longest, with jitter."""
+PATIENCE = 10.0
+"""Seconds after which operations that cannot be committed are answered UNAVAILABLE."""
+
+
+class UnknownOutcome(Exception):
+    """A commit raised, and the database does not say whether it took place; repeating could apply it twice."""
+
+
+@dataclass(slots=True)
+class Request:
+    """An operation on its way through a lane."""
+
+    key: WorkflowKey
+    operation: Operation
+    run_id: str
+    needs_current: bool
+    future: "asyncio.Future[Any] | None" = None
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Cache:
+    """The states of runs a lane has seen lately; only its lane touches it."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._runs: OrderedDict[RunKey, Loaded] = OrderedDict()
+
+    def get(self, key: RunKey) -> Loaded | None:
+        """The run as last seen; its version must be compared with the stored one."""
+        return self._runs.get(key)
+
+    def keys(self) -> list[RunKey]:
+        """The runs it has."""
+        return list(self._runs)
+
+    def keep(self, runs: Iterable[Loaded]) -> None:
+        """Remembers runs, and forgets the ones not used for longest."""
+        for run in runs:
+            if run.state.running:
+                self._runs[run.key] = run
+                self._runs.move_to_end(run.key)
+            else:
+                self._runs.pop(run.key, None)
+        while len(self._runs) > self._size:
+            self._runs.popitem(last=False)
+
+    def drop(self, keys: Iterable[RunKey]) -> None:
+        """Forgets runs."""
+        for key in keys:
+            self._runs.pop(key, None)
+
+
+def gather(
+    owner: "UnitOfWork", session: Session, requests: list[Request], dispatcher: Dispatcher | None, cache: Cache | None
+) -> Batch:
+    """Loads every run the requests name. One in the cache is taken as it is; the commit checks that it was right to."""
+    current = session.lock_current(sorted({each.key for each in requests if each.needs_current}))
+    wanted = {RunKey(key.shard_id, run_id) for key, run_id in current.items()}
+    wanted.update(RunKey(each.key.shard_id, each.run_id) for each in requests if each.run_id)
+    runs: dict[RunKey, Loaded] = {}
+    if cache is not None:
+        runs = {key: found for key in wanted if (found := cache.get(key)) is not None}
+    unverified = set(runs)
+    missing = dict.fromkeys(sorted(wanted - unverified), 0)
+    if missing:
+        runs.update((key, load(row, key)) for key, row in session.lock_runs(missing).items())
+    return Batch(
+        session,
+        owner.limits,
+        dispatcher,
+        owner.types,
+        owner.new_id,
+        current,
+        runs,
+        stored=set(current),
+        unverified=unverified,
+    )
+
+
+def verify(batch: Batch) -> None:
+    """Makes sure that runs which were only looked at are as the cache had them; raises VersionConflict.
+
+    A run that is written needs no look: the write itself fails when its version has moved on. But a refusal, or a
+    reading, must not rest on a state that another process has changed.
+    """
+    suspects = {key: batch.runs[key].version for key in sorted(batch.unverified - batch.dirty.keys())}
+    if not suspects:
+        return
+    rows = batch.session.lock_runs(suspects)
+    for key, version in suspects.items():
+        if key not in rows or rows[key].version != version:
+            raise VersionConflict("a run was changed by another process")
+
+
+def apply_all(batch: Batch, requests: list[Request], owner: "UnitOfWork") -> None:
+    """Applies requests in order; each gets its result or its error. An error of the database is that of the batch."""
+    for request in requests:
+        try:
+            request.result = batch.apply(request.key, request.run_id, request.operation, owner.now())
+            request.error = None
+        except ServiceError as error:
+            request.error = error
+        except owner.store.retryable:
+            raise
+        except Exception:
+            logger.exception("an operation on %s failed", request.key.workflow_id)
+            request.error = _internal()
+
+
+def undo(batch: Batch) -> None:
+    """Calls back those whose operations came to nothing."""
+    for callback in batch.undone:
+        try:
+            callback()
+        except Exception:
+            logger.exception("undoing an operation failed")
+
+
+class Lane(threading.Thread):
+    """One committing thread."""
+
+    def __init__(self, name: str, owner: "UnitOfWork", cache_size: int) -> None:
+        super().__init__(name=name, daemon=True)
+        self.cache = Cache(cache_size)
+        self._owner = owner
+        self._queue: deque[Request] = deque()
+        self._ready = threading.Condition()
+        self._stopping = False
+
+    def put(self, request: Request) -> None:
+        """Queues a request; raises Unavailable once the lane is stopping."""
+        with self._ready:
+            if self._stopping:
+                raise Unavailable("the server is shutting down")
+            self._queue.append(request)
+            if len(self._queue) == 1:
+                self._ready.notify()
+
+    def stop(self) -> None:
+        """Lets the thread end once its queue is empty."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify()
+
+    def run(self) -> None:
+        """Commits batch after batch until stopped."""
+        try:
+            while requests := self._take():
+                try:
+                    self._commit(requests)
+                except Exception:
+                    logger.exception("a batch of %d operations was given up", len(requests))
+                    _refuse(requests, _internal())
+                self._owner.deliver(requests)
+        finally:
+            self._owner.store.close()
+
+    def _take(self) -> list[Request]:
+        with self._ready:
+            while not self._queue and not self._stopping:
+                self._ready.wait()
+            return [self._queue.popleft() for _ in range(min(len(self._queue), self._owner.batch_limit))]
+
+    def _commit(self, requests: list[Request]) -> None:
+        """Commits requests, in rounds until patience ends; each has its result or its error afterwards."""
+        begun = time.monotonic()
+        deadline = begun + PATIENCE
+        pause = FIRST_PAUSE
+        groups = self._round([requests], deadline)
+        while groups:
+            if time.monotonic() > deadline:
+                for group in groups:
+                    _refuse(group, Unavailable("the database did not take the change in time, please retry"))
+                return
+            self._owner.counters.retried += 1
+            time.sleep(pause * (0.5 + random.random()))
+            pause = min(2 * pause, LONGEST_PAUSE)
+            if time.monotonic() > begun + PATIENCE / 2:
+                # Perhaps it is not the database that is ill, but one of the requests.
+                groups = [part for group in groups for part in by_workflow(group)]
+            groups = self._round(groups, deadline)
+
+    def _round(self, groups: list[list[Request]], deadline: float) -> list[list[Request]]:
+        """Tries each group once, as long as there is time; returns those to be tried again, in their order."""
+        store = self._owner.store
+        conflicts: tuple[type[Exception], ...] = (*store.conflicts, VersionConflict)
+        again: list[list[Request]] = []
+        held: set[WorkflowKey] = set()
+        waiting = deque(groups)
+        while waiting:
+            group = waiting.popleft()
+            keys = {request.key for request in group}
+            if keys & held or (again and time.monotonic() > deadline):
+                again.append(group)
+                held |= keys
+                continue
+            try:
+                self._try(group, deadline)
+            except UnknownOutcome:
+                logger.error("a commit of %d operations has an unknown outcome", len(group))
+                _refuse(group, Unavailable("the outcome of the call is unknown, the database does not answer"))
+            except conflicts as error:
+                logger.info("a commit of %d operations met a conflict: %s", len(group), error)
+                parts = by_workflow(group)
+                if len(parts) > 1:
+                    waiting.extendleft(reversed(parts))
+                else:
+                    again.append(group)
+                    held |= keys
+            except store.retryable as error:
+                logger.warning("a commit of %d operations failed and is repeated: %s", len(group), error)
+                again.append(group)
+                held |= keys
+            except Exception:
+                logger.exception("a commit of %d operations failed", len(group))
+                if len(group) > 1:
+                    waiting.extendleft([request] for request in reversed(group))
+                else:
+                    _refuse(group, _internal())
+        return again
+
+    def _try(self, requests: list[Request], deadline: float) -> None:
+        """One transaction. Raises what the database raises, after undoing all that is in memory."""
+        owner = self._owner
+        batch: Batch | None = None
+        changes = Changes()
+        committing = False
+        try:
+            with owner.store.transaction() as session:
+                batch = gather(owner, session, requests, owner.dispatcher, self.cache)
+                apply_all(batch, requests, owner)
+                verify(batch)
+                changes = batch.seal()
+                if changes:
+                    committing = True
+                    session.write(changes)
+        except BaseException as error:
+            applied = settle(owner.store, error, changes, deadline) if committing else False
+            if applied is not True:
+                if batch is not None:
+                    self.cache.drop(batch.runs)
+                    undo(batch)
+                if applied is None:
+                    raise UnknownOutcome from error
+                if _lost(owner.store, error):
+                    owner.store.reconnect()
+                raise
+        assert batch is not None
+        owner.counters.transactions += 1
+        owner.counters.operations += len(requests)
+        batch.commit_succeeded()
+        self.cache.keep(batch.runs.values())
+        owner.after_commit(batch)
+
+
+def settle(store: Store, error: BaseException, changes: Changes, deadline: float) -> bool | None:
+    """Finds out whether a commit that raised took place; None when nobody can tell."""
+    if not _lost(store, error):
+        return False
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            store.reconnect()
+            applied = store.was_applied(changes)
+        except store.retryable:
+            if time.monotonic() > deadline:
+                return None
+        except Exception:
+            logger.exception("asking for the outcome of a commit failed")
+            return None
+        else:
+            logger.warning("a commit raised %r; it was applied: %s", error, applied)
+            return applied
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def by_workflow(requests: list[Request]) -> list[list[Request]]:
+    """The requests of each workflow, in their order."""
+    groups: dict[WorkflowKey, list[Request]] = {}
+    for request in requests:
+        groups.setdefault(request.key, []).append(request)
+    return list(groups.values())
+
+
+def _lost(store: Store, error: BaseException) -> bool:
+    """Whether an error leaves open what the database did; a conflict is a clear answer on a sound connection."""
+    return isinstance(error, store.retryable) and not isinstance(error, store.conflicts)
+
+
+def _refuse(requests: list[Request], error: ServiceError) -> None:
+    for request in requests:
+        request.error = error
+
+
+def _internal() -> Internal:
+    return Internal("something went wrong, please retry")
