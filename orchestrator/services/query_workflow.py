@@ -1,7 +1,7 @@
 """QueryWorkflow and RespondQueryTaskCompleted.
 
-A query of a run that has a workflow task ahead travels with that task, so that it sees all that came before it. Any other
-query becomes a task of its own, for the sticky queue first. Neither leaves an event.
+A query of a run that has a workflow task ahead travels with that task, so that it sees all that came before it. Any
+other query becomes a task of its own, for the sticky queue first. Neither leaves an event.
 """
 
 import asyncio
@@ -28,15 +28,17 @@ from orchestrator.errors import (
     InvalidArgument,
     NotFound,
     QueryFailed,
+    ServiceError,
     WorkflowBusy,
     WorkflowNotReady,
 )
 from orchestrator.services.engine import Engine, Prepared
+from orchestrator.services.history_pages import extent_of
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.pollers import QueueKey
 from orchestrator.services.queries import Query
 from orchestrator.services.task_token import QueryTaskToken
-from orchestrator.store.ports import RunKey
+from orchestrator.store.ports import RunKey, WorkflowKey
 from orchestrator.store.transition import Unit
 
 DEFAULT_TIMEOUT = 10.0
@@ -197,7 +199,29 @@ async def _ask_buffered(engine: Engine, query: Query, view: _View, until: float)
             "query fast enough"
         )
     engine.queries.buffer(query)
-    return await _wait(engine, query, view, until)
+    watch = asyncio.ensure_future(_release_when_closed(engine, query))
+    try:
+        return await _wait(engine, query, view, until)
+    finally:
+        watch.cancel()
+
+
+async def _release_when_closed(engine: Engine, query: Query) -> None:
+    """A run that is terminated or times out has no workflow task ahead any more."""
+    key = WorkflowKey(query.key.shard_id, query.namespace_id, query.workflow_id)
+    run_id = query.key.run_id
+    while not engine.history_waiters.draining:
+        changed = engine.history_waiters.subscribe(run_id)
+        try:
+            extent = await engine.execute(extent_of(key, run_id))
+            if not extent.running:
+                query.resolve(None)
+                return
+            await changed
+        except ServiceError:
+            return  # The caller finds out by itself, or runs out of time.
+        finally:
+            engine.history_waiters.cancel(run_id, changed)
 
 
 async def _ask_directly(engine: Engine, query: Query, view: _View, until: float) -> QueryWorkflowResponse:

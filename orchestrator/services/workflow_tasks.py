@@ -20,7 +20,7 @@ from orchestrator.core.request_checks import check_length
 from orchestrator.core.run import WORKFLOW, Run
 from orchestrator.core.state import WorkflowTask
 from orchestrator.core.wire import length_ns
-from orchestrator.errors import InvalidArgument, NotFound, ServiceError, WorkflowClosed
+from orchestrator.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError, WorkflowClosed
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.poll_replies import activity_task_reply, query_task_reply, workflow_task_reply
@@ -104,6 +104,8 @@ def _prepare_completion(
 ) -> Prepared[_Completed]:
     check_length(request.identity, "Identity", engine.limits)
     token = _token(engine, namespace, request.task_token)
+    if request.intermediate_page or request.page_number:
+        raise FailedPrecondition(f"workflow task completion pagination is disabled for this namespace {namespace.name}")
     _check_versioning(request)
     command_checks.check_sequence(list(request.commands))
     for message in request.messages:
@@ -140,9 +142,7 @@ def _worker(request: RespondWorkflowTaskCompletedRequest) -> Worker:
     return Worker(request.identity, request.worker_version_stamp if request.HasField("worker_version_stamp") else None)
 
 
-def _complete(
-    run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest
-) -> commands.Completion:
+def _complete(run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest) -> commands.Completion:
     state = run.state
     event_id = workflow_task.complete(
         run,
@@ -278,10 +278,7 @@ def _check(run: Run, token: WorkflowTaskToken) -> WorkflowTask:
 def _check_versioning(request: RespondWorkflowTaskCompletedRequest) -> None:
     unspecified = VersioningBehavior.VERSIONING_BEHAVIOR_UNSPECIFIED
     versioned = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
-    if (
-        request.versioning_behavior != unspecified
-        and request.deployment_options.worker_versioning_mode != versioned
-    ):
+    if request.versioning_behavior != unspecified and request.deployment_options.worker_versioning_mode != versioned:
         raise InvalidArgument(
             "versioning behavior cannot be specified without deployment options being set with versioned mode"
         )
