@@ -6,6 +6,7 @@ from temporalio.api.failure.v1 import Failure, TimeoutFailureInfo
 from orchestrator.core.state import Activity
 from orchestrator.core.wire import after
 
+_T = TimeoutType
 _NAMES = {
     TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "StartToClose",
     TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START: "ScheduleToStart",
@@ -18,26 +19,20 @@ NO_TIME_FOR_RETRY = "Not enough time to schedule next retry before activity Sche
 def next_timeout(activity: Activity) -> tuple[int, TimeoutType.ValueType]:
     """When the earliest timeout passes, nanoseconds since the epoch (0: never), and which it is."""
     due: list[tuple[int, TimeoutType.ValueType]] = []
+    # In order of precedence, for those that pass together: an attempt no worker took ran out of time to start; one that
+    # was handed over in the transition that scheduled it, and given all the activity's time, ends with the activity.
+    if not activity.started_time and activity.schedule_to_start:
+        due.append((after(activity.scheduled_time, activity.schedule_to_start), _T.TIMEOUT_TYPE_SCHEDULE_TO_START))
     if activity.schedule_to_close:
         due.append(
-            (
-                after(activity.first_scheduled_time, activity.schedule_to_close),
-                TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
-            )
+            (after(activity.first_scheduled_time, activity.schedule_to_close), _T.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
         )
-    if activity.started_time:
-        if activity.start_to_close:
-            due.append((after(activity.started_time, activity.start_to_close), TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE))
-        if activity.heartbeat_timeout:
-            alive = max(activity.started_time, activity.heartbeat_time)
-            due.append((after(alive, activity.heartbeat_timeout), TimeoutType.TIMEOUT_TYPE_HEARTBEAT))
-    elif activity.schedule_to_start:
-        due.append(
-            (after(activity.scheduled_time, activity.schedule_to_start), TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
-        )
-    # Of two that pass together the one of the whole activity counts: an attempt handed over in the transition that
-    # scheduled it, and given all the activity's time, ends with the activity.
-    return min(due, key=lambda each: each[0]) if due else (0, TimeoutType.TIMEOUT_TYPE_UNSPECIFIED)
+    if activity.started_time and activity.start_to_close:
+        due.append((after(activity.started_time, activity.start_to_close), _T.TIMEOUT_TYPE_START_TO_CLOSE))
+    if activity.started_time and activity.heartbeat_timeout:
+        alive = max(activity.started_time, activity.heartbeat_time)
+        due.append((after(alive, activity.heartbeat_timeout), _T.TIMEOUT_TYPE_HEARTBEAT))
+    return min(due, key=lambda each: each[0]) if due else (0, _T.TIMEOUT_TYPE_UNSPECIFIED)
 
 
 def timeout_failure(timeout_type: TimeoutType.ValueType, *, no_time_for_retry: bool = False) -> Failure:

@@ -27,6 +27,14 @@ def test_the_timeout_of_the_whole_activity_wins_over_one_of_an_attempt_that_pass
     assert next_timeout(activity) == (1050, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
 
 
+def test_an_attempt_no_worker_took_runs_out_of_time_to_start() -> None:
+    activity = started(schedule_to_close=50, schedule_to_start=50, start_to_close=50)
+    activity.started_time = 0
+    assert next_timeout(activity) == (1050, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
+    activity.scheduled_time = 1020
+    assert next_timeout(activity) == (1050, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
+
+
 def test_the_earliest_timeout_is_next() -> None:
     activity = started(schedule_to_close=50, start_to_close=40, heartbeat_timeout=30)
     assert next_timeout(activity) == (1030, TimeoutType.TIMEOUT_TYPE_HEARTBEAT)
