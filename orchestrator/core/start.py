@@ -6,7 +6,13 @@ from functools import partial
 from urllib.parse import quote
 
 from temporalio.api.common.v1 import Link, Memo, Payload, Payloads, SearchAttributes
-from temporalio.api.enums.v1 import EventType, VersioningBehavior, WorkflowIdConflictPolicy, WorkflowIdReusePolicy
+from temporalio.api.enums.v1 import (
+    ContinueAsNewInitiator,
+    EventType,
+    VersioningBehavior,
+    WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy,
+)
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import (
@@ -71,15 +77,14 @@ def check(request: StartRequest, limits: Limits) -> Policies:
     if isinstance(request, StartWorkflowExecutionRequest):
         _check_callbacks(request)
     _check_versioning(request)
+    if request.HasField("time_skipping_config"):
+        raise Unimplemented("The Time-Skipping feature is not enabled for namespace.")
     _check_sizes(request, limits)
     return policies
 
 
 def check_cron(schedule: str, now: int) -> None:
-    """Checks the cron schedule of a start at a time in nanoseconds since the epoch; raises InvalidArgument.
-
-    Runs by a schedule are not served: a valid one raises Unimplemented.
-    """
+    """Checks the cron schedule of a start at a time in nanoseconds since the epoch; raises InvalidArgument."""
     if not schedule:
         return
     try:
@@ -88,7 +93,6 @@ def check_cron(schedule: str, now: int) -> None:
         raise InvalidArgument("invalid CronSchedule.") from None
     if not following:
         raise InvalidArgument("invalid CronSchedule, no time can be found to satisfy the schedule")
-    raise Unimplemented("Cron schedules are not supported by this server.")
 
 
 def begin(
@@ -120,6 +124,13 @@ def begin(
     task_timeout = length_ns(request.workflow_task_timeout) or limits.default_workflow_task_timeout
     task_timeout = min(task_timeout, limits.maximum_workflow_task_timeout, run_timeout or LONGEST)
     failure, result = _inherited(request)
+    backoff, initiator = (
+        length_ns(request.workflow_start_delay),
+        ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_UNSPECIFIED,
+    )
+    if request.cron_schedule:
+        backoff = cron.backoff(cron.parse(request.cron_schedule), now, now)
+        initiator = ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE
     policy = retry.with_defaults(request.retry_policy) if request.HasField("retry_policy") else None
     attributes = WorkflowExecutionStartedEventAttributes(
         workflow_type=request.workflow_type,
@@ -134,7 +145,9 @@ def begin(
         retry_policy=retry.message(policy) if policy is not None else None,
         attempt=1,
         workflow_execution_expiration_time=timestamp(after(now, execution_timeout)) if execution_timeout else None,
-        first_workflow_task_backoff=duration(length_ns(request.workflow_start_delay)),
+        first_workflow_task_backoff=duration(backoff),
+        cron_schedule=request.cron_schedule,
+        initiator=initiator,
         memo=_memo(memo),
         search_attributes=_search_attributes(search_attributes),
         header=request.header if request.HasField("header") else None,
