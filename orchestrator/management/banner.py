@@ -1,8 +1,11 @@
 """What `hugo dev` prints."""
 
+from dataclasses import dataclass
+
 import click
 
-from orchestrator.conf import HugoSettings
+from orchestrator.grpc.transport import Transport
+from orchestrator.management import developer
 from orchestrator.management.database import OpenDatabase
 
 NEXT = """\
@@ -23,16 +26,33 @@ def say(text: str) -> None:
     click.echo(text)
 
 
-def say_ready(
-    port: int, http_port: int | None, transport: str, reason: str, library: HugoSettings, database: OpenDatabase
-) -> None:
-    """Says what serves where, and last, in one line for machines, that it does."""
-    shards = f"{database.cluster.shard_count} shards"
-    say(f"Hugo durable orchestrator, compatible with Temporal server {library.server_version}")
-    say(f"  state   {database.place} ({shards})")
-    say(f"  gRPC    127.0.0.1:{port}, by {transport} ({reason})")
-    say(f"  HTTP    http://127.0.0.1:{http_port}/admin/")
-    say(f"READY grpc=127.0.0.1:{port} http=127.0.0.1:{http_port}")
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What is known about the server before it serves.
+
+    Attributes:
+        transport: `envoy` or `aio`.
+        reason: why that one.
+        version: of the Temporal server it takes the place of.
+        database: where the state is.
+        login_made: whether the developer's login was made just now.
+    """
+
+    transport: str
+    reason: str
+    version: str
+    database: OpenDatabase
+    login_made: bool
+
+    def say(self, serving: Transport) -> None:
+        """Says what serves where, and last, in one line for machines, that it does."""
+        http = f"127.0.0.1:{serving.http_port}"
+        login = f" (user {developer.NAME}, password {developer.PASSWORD})" if self.login_made else ""
+        say(f"Hugo durable orchestrator, compatible with Temporal server {self.version}")
+        say(f"  state   {self.database.place} ({self.database.cluster.shard_count} shards)")
+        say(f"  gRPC    127.0.0.1:{serving.port}, by {self.transport} ({self.reason})")
+        say(f"  HTTP    http://{http}/api/v1/, http://{http}/admin/{login}")
+        say(f"READY grpc=127.0.0.1:{serving.port} http={http}")
 
 
 def say_next(address: str) -> None:

@@ -6,16 +6,27 @@ from pathlib import Path
 import click
 from django.conf import settings
 
-from orchestrator.conf import HugoSettings, hugo_settings
+from orchestrator.conf import hugo_settings
 from orchestrator.grpc.serve import fastest_loop, serve_transport
-from orchestrator.grpc.transport import Options, PortInUse, ServerDied, Transport, TransportError, choose, create
+from orchestrator.grpc.transport import (
+    Options,
+    PortInUse,
+    ServerDied,
+    Transport,
+    TransportError,
+    Unavailable,
+    choose,
+    create,
+)
 from orchestrator.management import banner
-from orchestrator.management.database import OpenDatabase, open_database
+from orchestrator.management.database import open_database
+from orchestrator.management.developer import make_developer
 from orchestrator.management.refusal import Refusal
 from orchestrator.management.sample import run_sample, sample_exists
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 4.0
+NO_SAMPLE = "it is part of the source checkout and not of the installed package"
 
 
 class SampleEnded(Exception):
@@ -50,8 +61,12 @@ def run_dev(
         Refusal: something is in the way.
     """
     check_data_directory(data)
+    if once and not sample_exists():
+        raise Refusal(f"There is no sample to end after: {NO_SAMPLE}.")
     library = hugo_settings()
+    name, reason = _transport(transport or library.transport)
     database = open_database(library.database)
+    login_made = make_developer(library)
     options = Options(
         host=HOST,
         port=grpc_port,
@@ -61,9 +76,9 @@ def run_dev(
         keep_open=() if database.lock is None else (database.lock.descriptor,),
     )
     try:
-        name, reason = choose(transport or library.transport)
         with asyncio.Runner(loop_factory=fastest_loop) as runner:
-            runner.run(_serve(create(name, options), reason, library, database, sample=sample, once=once))
+            welcome = banner.Welcome(name, reason, library.server_version, database, login_made)
+            runner.run(_serve(create(name, options), welcome, sample=sample, once=once))
     except SampleEnded as ended:
         return ended.status
     except PortInUse as error:
@@ -77,17 +92,18 @@ def run_dev(
     return 0
 
 
-async def _serve(
-    transport: Transport, reason: str, library: HugoSettings, database: OpenDatabase, *, sample: bool, once: bool
-) -> None:
-    def started(transport: Transport) -> None:
-        name = type(transport).__name__.removesuffix("Transport").lower()
-        banner.say_ready(transport.port, transport.http_port, name, reason, library, database)
+def _transport(requested: str) -> tuple[str, str]:
+    try:
+        return choose(requested)
+    except (Unavailable, ValueError) as error:
+        raise Refusal(str(error)) from error
 
+
+async def _serve(transport: Transport, welcome: banner.Welcome, *, sample: bool, once: bool) -> None:
     async def beside(transport: Transport) -> None:
         address = f"{HOST}:{transport.port}"
         if sample and not sample_exists():
-            banner.say("The sample is part of the source checkout and not of the installed package: it is left out.")
+            banner.say(f"The sample is left out: {NO_SAMPLE}.")
         elif sample:
             status = await run_sample(address)
             if once:
@@ -95,7 +111,7 @@ async def _serve(
             banner.say("" if status == 0 else "The sample failed; the server goes on.")
         banner.say_next(address)
 
-    await serve_transport(transport, started, beside)
+    await serve_transport(transport, welcome.say, beside)
 
 
 def check_data_directory(asked: Path | None) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sqlite3
 import time
 import urllib.request
 import uuid
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import grpc
 import psycopg
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -172,6 +174,34 @@ def test_sigterm_finishes_commits_and_nothing_acknowledged_is_lost(tmp_path: Pat
             stub = WorkflowServiceStub(channel)
             assert "w20" in acknowledged
             assert {status(stub, id) for id in acknowledged} == {RUNNING}
+        assert command.end() == 0
+
+
+def test_a_new_database_has_a_login_for_the_developer(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    login = "/admin/ (user admin, password admin)"
+    with dev(data, "--no-sample") as command:
+        assert command.until("HTTP").endswith(login)
+        command.ready()
+        with sqlite3.connect(data / "hugo.sqlite3") as database:
+            users = database.execute("SELECT username, password, is_superuser FROM auth_user").fetchall()
+        database.close()
+        assert [(name, PBKDF2PasswordHasher().verify("admin", hashed), power) for name, hashed, power in users] == [
+            ("admin", True, 1)
+        ]
+        assert command.end() == 0
+    with dev(data, "--no-sample") as command:
+        assert command.until("HTTP").endswith("/admin/")
+        command.ready()
+        assert command.end() == 0
+
+
+def test_a_shared_database_gets_no_login(tmp_path: Path, postgres_url: str) -> None:
+    with dev(tmp_path / "data", "--no-sample", url=postgres_url) as command:
+        assert command.until("HTTP").endswith("/admin/")
+        command.ready()
+        with psycopg.connect(postgres_url) as client:
+            assert client.execute("SELECT count(*) FROM auth_user").fetchone() == (0,)
         assert command.end() == 0
 
 

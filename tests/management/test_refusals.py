@@ -159,6 +159,11 @@ def test_postgres_that_is_not_there(tmp_path: Path) -> None:
     assert "secret" not in said
 
 
+def test_transport_that_does_not_exist(migrated: Path) -> None:
+    said = refused(migrated, HUGO_TRANSPORT="pigeon")
+    assert said == "hugo: No transport is called 'pigeon'; there are auto, envoy and aio."
+
+
 def test_once_without_the_sample(tmp_path: Path) -> None:
     done = run(tmp_path / "data", "--once", "--no-sample")
     assert (done.returncode, done.stdout) == (2, "")
