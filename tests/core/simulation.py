@@ -51,7 +51,7 @@ class Simulation:
         batches: the same, as it was written.
         tasks: the stored tasks that no worker has.
         eager: activities that the last completion handed to its worker.
-        ended: the scheduled event ids of activities whose end was written.
+        visible: whether the last transition changed what lists show.
     """
 
     def __init__(self, request: start.StartRequest | None = None, *, limits: Limits | None = None) -> None:
@@ -61,6 +61,7 @@ class Simulation:
         self.batches: list[list[HistoryEvent]] = []
         self.tasks: dict[tuple[int, int], Dispatch] = {}
         self.eager: list[Activity] = []
+        self.visible = False
         self.state: ExecutionState
         self._polls = 0
         self._begin(request or start_request())
@@ -140,6 +141,7 @@ class Simulation:
         for each in run.dispatches:
             self.tasks[each.kind, each.scheduled_event_id] = each
         deadlines.set_wake(run)
+        self.visible = run.visible
         self.state = run.state
         rules.check(self.state, self.events, self.tasks, self.now, IDENTITY)
 
