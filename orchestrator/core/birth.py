@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.sdk.v1 import UserMetadata
 
-from orchestrator.core import retry, workflow_task
+from orchestrator.core import reset_points, retry, workflow_task
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
@@ -73,6 +73,7 @@ def state_of(
         cron_schedule=attributes.cron_schedule,
         priority=attributes.priority.SerializeToString() if attributes.HasField("priority") else b"",
         user_metadata=user_metadata.SerializeToString() if user_metadata is not None else b"",
+        reset_points=reset_points.inherited(attributes.prev_auto_reset_points),
     )
 
 

@@ -1,8 +1,8 @@
 """How a run ends: by its own command, by a terminate, or by running out of time."""
 
 from temporalio.api.common.v1 import Link, Payloads
-from temporalio.api.enums.v1 import EventType, RetryState, WorkflowExecutionStatus, WorkflowTaskFailedCause
-from temporalio.api.failure.v1 import Failure
+from temporalio.api.enums.v1 import EventType, RetryState, TimeoutType, WorkflowExecutionStatus, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure, TimeoutFailureInfo
 from temporalio.api.history.v1 import (
     WorkflowExecutionCanceledEventAttributes,
     WorkflowExecutionCompletedEventAttributes,
@@ -20,24 +20,33 @@ DEFAULT_IDENTITY = "frontend-service"
 _S = WorkflowExecutionStatus
 
 
-def complete(run: Run, result: Payloads | None, completed_event_id: int) -> None:
-    """The workflow returned."""
+def complete(run: Run, result: Payloads | None, completed_event_id: int, new_run_id: str = "") -> None:
+    """The workflow returned; `new_run_id` names the run that goes on."""
     attributes = WorkflowExecutionCompletedEventAttributes(
-        result=result, workflow_task_completed_event_id=completed_event_id
+        result=result, workflow_task_completed_event_id=completed_event_id, new_execution_run_id=new_run_id
     )
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, "workflow_execution_completed_event_attributes", attributes
     )
-    _close(run, _S.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+    close(run, _S.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 
 
-def fail(run: Run, failure: Failure, retry_state: RetryState.ValueType, completed_event_id: int) -> None:
-    """The workflow raised, and is not tried again."""
+def fail(
+    run: Run,
+    failure: Failure,
+    retry_state: RetryState.ValueType,
+    completed_event_id: int,
+    new_run_id: str = "",
+) -> None:
+    """The workflow raised; `new_run_id` names the run that tries again or waits for the next cron tick."""
     attributes = WorkflowExecutionFailedEventAttributes(
-        failure=failure, retry_state=retry_state, workflow_task_completed_event_id=completed_event_id
+        failure=failure,
+        retry_state=retry_state,
+        workflow_task_completed_event_id=completed_event_id,
+        new_execution_run_id=new_run_id,
     )
     run.add(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, "workflow_execution_failed_event_attributes", attributes)
-    _close(run, _S.WORKFLOW_EXECUTION_STATUS_FAILED)
+    close(run, _S.WORKFLOW_EXECUTION_STATUS_FAILED)
 
 
 def cancel(run: Run, details: Payloads | None, completed_event_id: int) -> None:
@@ -48,7 +57,7 @@ def cancel(run: Run, details: Payloads | None, completed_event_id: int) -> None:
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, "workflow_execution_canceled_event_attributes", attributes
     )
-    _close(run, _S.WORKFLOW_EXECUTION_STATUS_CANCELED)
+    close(run, _S.WORKFLOW_EXECUTION_STATUS_CANCELED)
 
 
 def terminate(
@@ -69,18 +78,27 @@ def terminate(
         ),
         links=links or (),
     )
-    _close(run, _S.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+    close(run, _S.WORKFLOW_EXECUTION_STATUS_TERMINATED)
 
 
-def time_out(run: Run, retry_state: RetryState.ValueType) -> None:
-    """Ends the run because its run or execution timeout passed."""
+def timeout_failure() -> Failure:
+    """What a run that timed out failed with."""
+    return Failure(
+        message="workflow timeout",
+        source="Server",
+        timeout_failure_info=TimeoutFailureInfo(timeout_type=TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE),
+    )
+
+
+def time_out(run: Run, retry_state: RetryState.ValueType, new_run_id: str = "") -> None:
+    """Ends the run because its run or execution timeout passed; `new_run_id` names the run that goes on."""
     _force_task_end(run)
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
         "workflow_execution_timed_out_event_attributes",
-        WorkflowExecutionTimedOutEventAttributes(retry_state=retry_state),
+        WorkflowExecutionTimedOutEventAttributes(retry_state=retry_state, new_execution_run_id=new_run_id),
     )
-    _close(run, _S.WORKFLOW_EXECUTION_STATUS_TIMED_OUT)
+    close(run, _S.WORKFLOW_EXECUTION_STATUS_TIMED_OUT)
 
 
 def _force_task_end(run: Run) -> None:
@@ -95,7 +113,8 @@ def _force_task_end(run: Run) -> None:
     run.flush()
 
 
-def _close(run: Run, status: WorkflowExecutionStatus.ValueType) -> None:
+def close(run: Run, status: WorkflowExecutionStatus.ValueType) -> None:
+    """Makes the state that of a closed run; its close event has been written."""
     state = run.state
     state.status = status
     state.close_time = run.now

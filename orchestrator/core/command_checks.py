@@ -96,7 +96,9 @@ def check_timer(command: Command, limits: Limits) -> None:
     if too_long(attributes.timer_id, limits):
         raise CommandFailed(
             cause,
-            _length("TimerId on StartTimerCommand", f"TimerId={attributes.timer_id}", attributes.timer_id, limits),
+            length_problem(
+                "TimerId on StartTimerCommand", f"TimerId={attributes.timer_id}", attributes.timer_id, limits
+            ),
         )
     if problem := duration_problem(attributes.start_to_fire_timeout):
         raise CommandFailed(
@@ -112,7 +114,9 @@ def check_cancel_timer(command: Command, limits: Limits) -> None:
     if not timer_id:
         raise CommandFailed(cause, "TimerId is not set on CancelTimerCommand.")
     if too_long(timer_id, limits):
-        raise CommandFailed(cause, _length("TimerId on CancelTimerCommand", f"TimerId={timer_id}", timer_id, limits))
+        raise CommandFailed(
+            cause, length_problem("TimerId on CancelTimerCommand", f"TimerId={timer_id}", timer_id, limits)
+        )
 
 
 def check_activity(command: Command, limits: Limits) -> None:
@@ -137,9 +141,9 @@ def check_activity(command: Command, limits: Limits) -> None:
         except InvalidArgument as error:
             raise CommandFailed(cause, f"Invalid Priorities: {error.message} {where}") from None
     if too_long(activity_id, limits):
-        raise CommandFailed(cause, _length("ActivityId", where, activity_id, limits))
+        raise CommandFailed(cause, length_problem("ActivityId", where, activity_id, limits))
     if too_long(activity_type, limits):
-        raise CommandFailed(cause, _length("ActivityType", where, activity_type, limits))
+        raise CommandFailed(cause, length_problem("ActivityType", where, activity_type, limits))
     for name, timeout in (
         ("ScheduleToCloseTimeout", attributes.schedule_to_close_timeout),
         ("ScheduleToStartTimeout", attributes.schedule_to_start_timeout),
@@ -170,7 +174,9 @@ def check_marker(command: Command, limits: Limits) -> None:
     if not name:
         raise CommandFailed(cause, "MarkerName is not set on RecordMarkerCommand.")
     if too_long(name, limits):
-        raise CommandFailed(cause, _length("MarkerName on RecordMarkerCommand", f"MarkerName={name}", name, limits))
+        raise CommandFailed(
+            cause, length_problem("MarkerName on RecordMarkerCommand", f"MarkerName={name}", name, limits)
+        )
 
 
 def check_fail(command: Command, limits: Limits) -> None:
@@ -209,5 +215,6 @@ def _set(duration: Duration) -> bool:
     return bool(duration.seconds or duration.nanos)
 
 
-def _length(what: str, where: str, value: str, limits: Limits) -> str:
+def length_problem(what: str, where: str, value: str, limits: Limits) -> str:
+    """The text of an id or a name that is too long."""
     return f"{what} exceeds length limit. {where} Length={len(value.encode())} Limit={limits.id_length}"

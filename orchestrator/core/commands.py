@@ -4,56 +4,27 @@ Each command type is a row of COMMANDS: the cause its failure is reported with, 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from temporalio.api.command.v1 import Command
 from temporalio.api.common.v1 import Memo, Payload
-from temporalio.api.enums.v1 import CommandType, EventType, RetryState, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import CommandType, EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import (
     MarkerRecordedEventAttributes,
     UpsertWorkflowSearchAttributesEventAttributes,
     WorkflowPropertiesModifiedEventAttributes,
 )
 
-from orchestrator.core import activity, closing, retry, search_attributes, timer
+from orchestrator.core import activity, chain, closing, continue_as_new, search_attributes, timer
 from orchestrator.core import command_checks as checks
 from orchestrator.core.command_checks import CommandFailed
+from orchestrator.core.completion import Completion
 from orchestrator.core.run import Run
 from orchestrator.core.start import is_null
-from orchestrator.core.state import Activity
 from orchestrator.errors import InvalidArgument
 
 _C = CommandType
 _F = WorkflowTaskFailedCause
-
-
-@dataclass(slots=True)
-class Completion:
-    """The workflow task a list of commands came with.
-
-    Attributes:
-        event_id: of its COMPLETED event.
-        identity: of the worker.
-        namespace: its name, for texts.
-        search_attribute_types: the namespace's own attributes, by name.
-        allow_eager: whether activities that ask for it are started here and now.
-        eager: the activities to start so.
-        cancelled: how many activities no worker had were cancelled; each left an event in the buffer.
-    """
-
-    event_id: int
-    identity: str
-    namespace: str
-    search_attribute_types: Mapping[str, int]
-    allow_eager: bool = True
-    eager: list[Activity] = field(default_factory=list)
-    cancelled: int = 0
-
-    @property
-    def wake(self) -> bool:
-        """Whether the commands made a next workflow task necessary."""
-        return self.cancelled > 0
 
 
 def apply(run: Run, commands: list[Command], completion: Completion) -> None:
@@ -171,7 +142,7 @@ def _complete(run: Run, command: Command, completion: Completion) -> None:
         attributes.result.ByteSize(),
         run.limits.blob_size,
     )
-    closing.complete(run, attributes.result if attributes.HasField("result") else None, completion.event_id)
+    chain.complete(run, attributes.result if attributes.HasField("result") else None, completion.event_id)
 
 
 def _fail(run: Run, command: Command, completion: Completion) -> None:
@@ -182,12 +153,7 @@ def _fail(run: Run, command: Command, completion: Completion) -> None:
         failure.ByteSize(),
         run.limits.blob_size,
     )
-    state, retry_state = run.state, RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET
-    if state.retry_policy is not None:
-        _, decided = retry.next_delay(state.retry_policy, state.attempt, failure, run.now, state.execution_expiration)
-        if decided != RetryState.RETRY_STATE_IN_PROGRESS:
-            retry_state = decided
-    closing.fail(run, failure, retry_state, completion.event_id)
+    chain.fail(run, failure, completion.event_id)
 
 
 def _cancel(run: Run, command: Command, completion: Completion) -> None:
@@ -321,6 +287,12 @@ COMMANDS: dict[CommandType.ValueType, Row] = {
         "cancel_workflow_execution_command_attributes",
         checks.check_nothing,
         _cancel,
+    ),
+    _C.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES,
+        "continue_as_new_workflow_execution_command_attributes",
+        continue_as_new.check,
+        continue_as_new.apply,
     ),
     _C.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: Row(
         _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_ATTRIBUTES,

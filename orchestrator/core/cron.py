@@ -110,6 +110,26 @@ class Calendar:
 Schedule = Every | Calendar
 
 
+def backoff(schedule: Schedule, start: int, closed: int) -> int:
+    """Nanoseconds from the close of a run to the next one: whole seconds, rounded up; 0 when there is no next one.
+
+    Ticks are counted from the time the run was due, and those that passed while it ran are left out, as a Temporal
+    server does.
+
+    Args:
+        schedule: of the workflow.
+        start: when the run was due, nanoseconds since the epoch.
+        closed: when it closed.
+    """
+    if isinstance(schedule, Every):
+        first = schedule.next(start)
+        missed = max(0, -((first - closed) // (schedule.interval))) if first < closed else 0
+        tick = first + missed * schedule.interval
+    else:
+        tick = schedule.next(max(start, closed - 1))
+    return -((closed - tick) // SECOND) * SECOND if tick else 0
+
+
 def parse(text: str) -> Schedule:
     """The schedule of a text; raises CronError."""
     zone: tzinfo = UTC

@@ -3,9 +3,7 @@
 The stored wake-up of a run may be earlier than its next deadline, never later; waking too early is harmless.
 """
 
-from temporalio.api.enums.v1 import RetryState
-
-from orchestrator.core import activity, closing, timer, workflow_task
+from orchestrator.core import activity, chain, timer, workflow_task
 from orchestrator.core.activity_timeouts import next_timeout
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
@@ -47,11 +45,8 @@ def fire_due(run: Run) -> None:
     run.woken = run.changed = True
     if not state.running:
         return
-    if state.execution_expiration and state.execution_expiration <= run.now:
-        closing.time_out(run, RetryState.RETRY_STATE_TIMEOUT)
-        return
-    if state.run_expiration and state.run_expiration <= run.now:
-        closing.time_out(run, RetryState.RETRY_STATE_RETRY_POLICY_NOT_SET)
+    if any(each and each <= run.now for each in (state.run_expiration, state.execution_expiration)):
+        chain.time_out(run)
         return
     wake = timer.fire_due(run)
     wake = _time_out_activities(run) or wake

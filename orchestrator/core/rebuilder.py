@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from temporalio.api.enums.v1 import EventType, TaskQueueKind, TimeoutType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import birth, priority, retry, search_attributes, workflow_task
+from orchestrator.core import birth, priority, reset_points, retry, search_attributes
 from orchestrator.core.birth import Identity
 from orchestrator.core.commands import merge
 from orchestrator.core.start import is_null
@@ -124,7 +124,7 @@ def _workflow_task_completed(state: ExecutionState, event: HistoryEvent) -> None
     point = ResetPoint(
         attributes.worker_version.build_id, attributes.binary_checksum, event.event_id, time_ns(event.event_time)
     )
-    workflow_task.add_reset_point(state, point)
+    reset_points.add(state, point)
 
 
 def _workflow_task_failed(state: ExecutionState, event: HistoryEvent) -> None:
@@ -277,5 +277,6 @@ EVENTS: dict[EventType.ValueType, Callable[[ExecutionState, HistoryEvent], None]
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: _closed(_S.WORKFLOW_EXECUTION_STATUS_FAILED),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: _closed(_S.WORKFLOW_EXECUTION_STATUS_CANCELED),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: _closed(_S.WORKFLOW_EXECUTION_STATUS_TERMINATED),
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW: _closed(_S.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: _closed(_S.WORKFLOW_EXECUTION_STATUS_TIMED_OUT),
 }

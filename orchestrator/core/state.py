@@ -88,12 +88,16 @@ class WorkflowTask(msgspec.Struct, array_like=True):
 
 
 class ResetPoint(msgspec.Struct, array_like=True, frozen=True):
-    """The first workflow task a build of the worker completed: where a reset goes that undoes that build's work."""
+    """The first workflow task a build of the worker completed: where a reset goes that undoes that build's work.
+
+    `run_id` is empty for the run itself, else names the earlier run of the chain it belongs to.
+    """
 
     build_id: str
     binary_checksum: str
     completed_event_id: int
     time: int
+    run_id: str = ""
 
 
 class ExecutionState(msgspec.Struct, array_like=True):

@@ -26,15 +26,14 @@ from temporalio.api.history.v1 import (
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 
+from orchestrator.core import reset_points
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
-from orchestrator.core.state import ExecutionState, ResetPoint, WorkflowTask
+from orchestrator.core.state import ResetPoint, WorkflowTask
 from orchestrator.core.wire import SECOND, after, duration
 from orchestrator.errors import NotFound
 
 INLINE_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
 SERVER_IDENTITY = "history-service"
-RESET_POINTS = 20
-"""Builds whose first completed task is remembered, the last ones."""
 _SLOW_RETRY_FROM = 3
 _SLOW_RETRY_INITIAL = 5 * SECOND
 _SLOW_RETRY_MAXIMUM = 600 * SECOND
@@ -180,17 +179,8 @@ def complete(
     if worker_version is not None:
         state.worker_version = worker_version.SerializeToString()
     build_id = worker_version.build_id if worker_version is not None else ""
-    add_reset_point(state, ResetPoint(build_id, binary_checksum, event.event_id, run.now))
+    reset_points.add(state, ResetPoint(build_id, binary_checksum, event.event_id, run.now))
     return event.event_id
-
-
-def add_reset_point(state: ExecutionState, new: ResetPoint) -> None:
-    """Remembers a completed task unless one of the same build is known."""
-    points = state.reset_points
-    if any(point.build_id == new.build_id and point.binary_checksum == new.binary_checksum for point in points):
-        return
-    points.append(new)
-    del points[:-RESET_POINTS]
 
 
 def fail(

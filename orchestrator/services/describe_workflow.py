@@ -22,8 +22,6 @@ from temporalio.api.workflow.v1 import (
     PendingActivityInfo,
     PendingWorkflowTaskInfo,
     RequestIdInfo,
-    ResetPointInfo,
-    ResetPoints,
     WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo,
     WorkflowExecutionInfo,
@@ -33,7 +31,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
 )
 
-from orchestrator.core import retry, search_attributes
+from orchestrator.core import reset_points, retry, search_attributes
 from orchestrator.core.request_checks import check_execution
 from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
 from orchestrator.core.wire import duration, optional_duration, optional_timestamp, timestamp
@@ -106,7 +104,7 @@ def _info(state: ExecutionState, types: Mapping[str, int]) -> WorkflowExecutionI
         search_attributes=search_attributes.typed(
             {key: Payload.FromString(value) for key, value in state.search_attributes.items()}, types
         ),
-        auto_reset_points=_reset_points(state),
+        auto_reset_points=reset_points.message(state),
         task_queue=state.task_queue,
         root_execution=execution,
         first_run_id=state.first_run_id,
@@ -114,22 +112,6 @@ def _info(state: ExecutionState, types: Mapping[str, int]) -> WorkflowExecutionI
             WorkerVersionStamp.FromString(state.worker_version) if state.worker_version else None
         ),
         priority=Priority.FromString(state.priority) if state.priority else None,
-    )
-
-
-def _reset_points(state: ExecutionState) -> ResetPoints:
-    return ResetPoints(
-        points=[
-            ResetPointInfo(
-                build_id=point.build_id,
-                binary_checksum=point.binary_checksum,
-                run_id=state.run_id,
-                first_workflow_task_completed_id=point.completed_event_id,
-                create_time=timestamp(point.time),
-                resettable=True,
-            )
-            for point in state.reset_points
-        ]
     )
 
 

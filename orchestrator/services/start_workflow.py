@@ -75,7 +75,11 @@ def start_workflow_execution(
             existing = _judge(engine, namespace, request, request_id, policies, current)
             if existing is not None:
                 return StartResult(existing)
-        eager = request.request_eager_execution and not request.HasField("workflow_start_delay")
+        eager = (
+            request.request_eager_execution
+            and not request.HasField("workflow_start_delay")
+            and not request.cron_schedule
+        )
         run = _begin(engine, namespace, request, request_id, unit, current, eager)
         state = run.state
         response = StartWorkflowExecutionResponse(

@@ -16,6 +16,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from orchestrator.core import activity, closing, command_checks, commands, workflow_task
 from orchestrator.core.command_checks import CommandFailed
+from orchestrator.core.completion import Completion
 from orchestrator.core.request_checks import check_length
 from orchestrator.core.run import WORKFLOW, Run
 from orchestrator.core.state import WorkflowTask
@@ -142,7 +143,7 @@ def _worker(request: RespondWorkflowTaskCompletedRequest) -> Worker:
     return Worker(request.identity, request.worker_version_stamp if request.HasField("worker_version_stamp") else None)
 
 
-def _complete(run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest) -> commands.Completion:
+def _complete(run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest) -> Completion:
     state = run.state
     event_id = workflow_task.complete(
         run,
@@ -156,7 +157,7 @@ def _complete(run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskC
     state.sticky_timeout = (
         max(0, length_ns(request.sticky_attributes.schedule_to_start_timeout)) if state.sticky_queue else 0
     )
-    completion = commands.Completion(event_id, request.identity, namespace.name, namespace.search_attributes)
+    completion = Completion(event_id, request.identity, namespace.name, namespace.search_attributes)
     commands.apply(run, list(request.commands), completion)
     for message in request.messages:
         raise _unknown_message(message.protocol_instance_id, message.body.TypeName())
@@ -167,7 +168,7 @@ def _go_on(
     unit: Unit,
     run: Run,
     request: RespondWorkflowTaskCompletedRequest,
-    completion: commands.Completion,
+    completion: Completion,
     original_time: int,
     done: _Completed,
 ) -> None:

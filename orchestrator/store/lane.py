@@ -109,7 +109,6 @@ def gather(
         owner.new_id,
         current,
         runs,
-        stored=set(current),
         unverified=unverified,
     )
 

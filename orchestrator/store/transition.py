@@ -84,7 +84,6 @@ class Batch:
     new_id: Callable[[], str]
     current: dict[WorkflowKey, str]
     runs: dict[RunKey, Loaded]
-    stored: set[WorkflowKey] = field(default_factory=set)
     unverified: set[RunKey] = field(default_factory=set)
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
@@ -212,6 +211,11 @@ class Unit:
     def finish(self) -> None:
         """Completes every changed run and hands the changes to the commit."""
         batch = self._batch
+        previous = batch.current.get(self.key, "")
+        for _, run in list(self._runs):
+            if run.successor is not None:
+                previous = run.state.run_id
+                self.begin(run.successor)
         completed = [(loaded, run, self._complete(run)) for loaded, run in (*self._runs, *self._created) if run.changed]
         for loaded, run, nodes in completed:
             self._merge(loaded, run, nodes)
@@ -219,11 +223,11 @@ class Unit:
             batch.runs[loaded.key] = loaded
         if self._begun:
             changes = batch.changes
-            if self.key in batch.stored:
-                stored, _ = changes.moved.get(self.key, (batch.current[self.key], ""))
-                changes.moved[self.key] = (stored, self._begun)
-            else:
+            if self.key in changes.current or not previous:
                 changes.current[self.key] = self._begun
+            else:
+                stored, _ = changes.moved.get(self.key, (previous, ""))
+                changes.moved[self.key] = (stored, self._begun)
             batch.current[self.key] = self._begun
         batch.done.extend(self._done)
         batch.undone.extend(self._undone)

@@ -26,6 +26,7 @@ from orchestrator.core import (
 )
 from orchestrator.core import state as states
 from orchestrator.core.command_checks import CommandFailed
+from orchestrator.core.completion import Completion
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import ACTIVITY, WORKFLOW, Dispatch, Run
 from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
@@ -196,7 +197,7 @@ class Simulation:
         event_id = workflow_task.complete(run, identity="worker", **fields)
         run.state.sticky_queue = sticky
         run.state.sticky_timeout = 10 * SECOND if sticky else 0
-        completion = commands.Completion(event_id, "worker", "default", CUSTOM_ATTRIBUTES)
+        completion = Completion(event_id, "worker", "default", CUSTOM_ATTRIBUTES)
         try:
             commands.apply(run, list(list_of_commands), completion)
         except CommandFailed as failed:

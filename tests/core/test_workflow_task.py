@@ -5,7 +5,7 @@ from temporalio.api.common.v1 import WorkerVersionStamp
 from temporalio.api.enums.v1 import SuggestContinueAsNewReason, TaskQueueKind, TimeoutType, WorkflowTaskFailedCause
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 
-from orchestrator.core import workflow_task
+from orchestrator.core import reset_points, workflow_task
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import WORKFLOW
 from orchestrator.core.wire import SECOND
@@ -292,5 +292,5 @@ def test_the_first_task_of_each_build_is_remembered() -> None:
     for number in range(25):
         simulation.turn(binary_checksum=f"checksum-{number}", force=True)
     points = simulation.state.reset_points
-    assert len(points) == workflow_task.RESET_POINTS
+    assert len(points) == reset_points.KEPT
     assert points[-1].binary_checksum == "checksum-24"
