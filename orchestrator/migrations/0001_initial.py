@@ -182,6 +182,7 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'visibility_record',
                 'indexes': [models.Index(fields=['namespace_id', 'namespace_division', '-close_time', '-start_time', 'run_id', 'status'], name='visibility_page'), models.Index(fields=['namespace_id', 'workflow_id'], name='visibility_workflow_id'), models.Index(fields=['namespace_id', 'namespace_division', 'workflow_type', '-close_time', '-start_time', 'run_id'], name='visibility_type')],
+                'permissions': [('signal_workflow', 'Can signal workflow runs'), ('cancel_workflow', 'Can request the cancellation of workflow runs'), ('terminate_workflow', 'Can terminate workflow runs')],
                 'constraints': [models.UniqueConstraint(fields=('run_id', 'shard_id'), name='visibility_unique')],
             },
         ),

@@ -42,6 +42,12 @@ class VisibilityRecord(models.Model):
 
     class Meta:
         db_table = "visibility_record"
+        verbose_name = "workflow run"
+        permissions = [
+            ("signal_workflow", "Can signal workflow runs"),
+            ("cancel_workflow", "Can request the cancellation of workflow runs"),
+            ("terminate_workflow", "Can terminate workflow runs"),
+        ]
         indexes = [
             # The default order, with what nearly every count asks for behind it.
             models.Index(

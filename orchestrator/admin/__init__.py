@@ -1,0 +1,8 @@
+"""Operator pages in the Django admin: rows are read-only, and what changes a workflow calls the services.
+
+Importing this package registers the pages.
+"""
+
+from orchestrator.admin import cluster, task_queues, workflows
+
+__all__ = ["cluster", "task_queues", "workflows"]
