@@ -1,0 +1,118 @@
+"""Calls as only a client without an SDK makes them: short deadlines, odd answers, fields nobody sends."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution, WorkflowType
+from temporalio.api.enums.v1 import HistoryEventFilterType, QueryResultType
+from temporalio.api.errordetails.v1 import QueryFailedFailure
+from temporalio.api.namespace.v1 import UpdateNamespaceInfo
+from temporalio.api.query.v1 import WorkflowQuery
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    PollWorkflowTaskQueueRequest,
+    PollWorkflowTaskQueueResponse,
+    QueryWorkflowRequest,
+    RegisterNamespaceRequest,
+    RespondQueryTaskCompletedRequest,
+    RespondWorkflowTaskCompletedRequest,
+    StartWorkflowExecutionRequest,
+    UpdateNamespaceRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+LARGE = Payloads(payloads=[Payload(metadata={"encoding": b"binary/plain"}, data=b"x" * (2 << 20))])
+CLOSE_EVENT = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
+
+
+async def start(client: Client, queue: str, workflow_id: str) -> None:
+    """Starts a run nobody works on."""
+    request = StartWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_id=workflow_id,
+        workflow_type=WorkflowType(name="Raw"),
+        task_queue=TaskQueue(name=queue),
+    )
+    await client.workflow_service.start_workflow_execution(request)
+
+
+async def poll(client: Client, queue: str) -> PollWorkflowTaskQueueResponse:
+    """The next workflow task of a queue."""
+    request = PollWorkflowTaskQueueRequest(
+        namespace=client.namespace, task_queue=TaskQueue(name=queue), identity="raw worker"
+    )
+    return await client.workflow_service.poll_workflow_task_queue(request, timeout=timedelta(seconds=10))
+
+
+def completion(client: Client, task: PollWorkflowTaskQueueResponse) -> RespondWorkflowTaskCompletedRequest:
+    """The completion of a task without commands."""
+    return RespondWorkflowTaskCompletedRequest(namespace=client.namespace, task_token=task.task_token)
+
+
+@pytest.mark.parametrize("only_close", [True, False])
+async def test_a_long_poll_of_a_history_ends_before_its_caller_gives_up(
+    client: Client, task_queue: str, workflow_id: str, only_close: bool
+) -> None:
+    await start(client, task_queue, workflow_id)
+    request = GetWorkflowExecutionHistoryRequest(
+        namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id), wait_new_event=True
+    )
+    if only_close:
+        request.history_event_filter_type = CLOSE_EVENT
+    else:
+        known = await client.workflow_service.get_workflow_execution_history(request)
+        assert len(known.history.events) == 2
+        request.next_page_token = known.next_page_token
+    reply = await client.workflow_service.get_workflow_execution_history(request, timeout=timedelta(seconds=1.5))
+    assert not reply.history.events
+    assert reply.next_page_token
+
+
+async def test_a_query_answered_with_too_much_fails(client: Client, task_queue: str, workflow_id: str) -> None:
+    await start(client, task_queue, workflow_id)
+    await client.workflow_service.respond_workflow_task_completed(completion(client, await poll(client, task_queue)))
+    query = QueryWorkflowRequest(
+        namespace=client.namespace,
+        execution=WorkflowExecution(workflow_id=workflow_id),
+        query=WorkflowQuery(query_type="all"),
+    )
+    asked = asyncio.create_task(client.workflow_service.query_workflow(query))
+    task = await poll(client, task_queue)
+    answer = RespondQueryTaskCompletedRequest(
+        namespace=client.namespace,
+        task_token=task.task_token,
+        completed_type=QueryResultType.QUERY_RESULT_TYPE_ANSWERED,
+        query_result=LARGE,
+    )
+    await client.workflow_service.respond_query_task_completed(answer)
+    with pytest.raises(RPCError, match="Blob data size exceeds limit") as raised:
+        await asked
+    assert raised.value.status == RPCStatusCode.INVALID_ARGUMENT
+    detail = QueryFailedFailure()
+    assert raised.value.grpc_status.details[0].Unpack(detail)
+    assert not detail.HasField("failure")
+
+
+async def test_a_page_of_a_completion_is_refused_and_changes_nothing(
+    client: Client, task_queue: str, workflow_id: str
+) -> None:
+    await start(client, task_queue, workflow_id)
+    request = completion(client, await poll(client, task_queue))
+    request.intermediate_page = True
+    with pytest.raises(RPCError, match="pagination is disabled") as raised:
+        await client.workflow_service.respond_workflow_task_completed(request)
+    assert raised.value.status == RPCStatusCode.FAILED_PRECONDITION
+    request.intermediate_page = False
+    await client.workflow_service.respond_workflow_task_completed(request)
+
+
+async def test_a_namespace_is_changed(client: Client, workflow_id: str) -> None:
+    register = RegisterNamespaceRequest(namespace=workflow_id)
+    register.workflow_execution_retention_period.FromSeconds(86_400)
+    await client.workflow_service.register_namespace(register)
+    update = UpdateNamespaceRequest(namespace=workflow_id, update_info=UpdateNamespaceInfo(description="new words"))
+    reply = await client.workflow_service.update_namespace(update)
+    assert reply.namespace_info.description == "new words"
