@@ -180,9 +180,10 @@ class Migration(migrations.Migration):
                 ('search_attributes', models.JSONField(default=dict, help_text='The values decoded for queries, under `Name:Type`.')),
             ],
             options={
+                'verbose_name': 'workflow run',
                 'db_table': 'visibility_record',
-                'indexes': [models.Index(fields=['namespace_id', 'namespace_division', '-close_time', '-start_time', 'run_id', 'status'], name='visibility_page'), models.Index(fields=['namespace_id', 'workflow_id'], name='visibility_workflow_id'), models.Index(fields=['namespace_id', 'namespace_division', 'workflow_type', '-close_time', '-start_time', 'run_id'], name='visibility_type')],
                 'permissions': [('signal_workflow', 'Can signal workflow runs'), ('cancel_workflow', 'Can request the cancellation of workflow runs'), ('terminate_workflow', 'Can terminate workflow runs')],
+                'indexes': [models.Index(fields=['namespace_id', 'namespace_division', '-close_time', '-start_time', 'run_id', 'status'], name='visibility_page'), models.Index(fields=['namespace_id', 'workflow_id'], name='visibility_workflow_id'), models.Index(fields=['namespace_id', 'namespace_division', 'workflow_type', '-close_time', '-start_time', 'run_id'], name='visibility_type')],
                 'constraints': [models.UniqueConstraint(fields=('run_id', 'shard_id'), name='visibility_unique')],
             },
         ),
