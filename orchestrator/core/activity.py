@@ -270,6 +270,14 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
     return retry_state
 
 
+def schedule_again(run: Run, activity: Activity) -> None:
+    """A reset takes an activity over from the run before: its time begins anew, with its first attempt."""
+    activity.scheduled_time = activity.first_scheduled_time = run.now
+    activity.stamp = run.new_stamp()
+    _dispatch(run, activity)
+    _wake(run, activity)
+
+
 def dispatch_due(run: Run, activity: Activity) -> None:
     """The backoff of a retried activity is over: its next attempt goes to the workers."""
     activity.backing_off = False

@@ -97,6 +97,7 @@ class Run:
         stored_event: reads an event of earlier transitions by its id; raises LookupError.
         new_id: names a new run.
         successor: the run that goes on for this one, begun in the same transition.
+        inherited: the history a new run begins with, as `finish` returns it.
         transfers: what this transition owes to other runs.
         transferred: what it paid of what earlier ones owed.
     """
@@ -115,6 +116,7 @@ class Run:
     stored_event: Callable[[int], HistoryEvent] = _nothing_to_read
     new_id: Callable[[], str] = _no_ids
     successor: "Run | None" = None
+    inherited: list[tuple[int, int, bytes]] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     transferred: list[Transfer] = field(default_factory=list)
     _open: list[HistoryEvent] | None = None
@@ -239,7 +241,7 @@ class Run:
             self.flush()
         if self._buffer is not None:
             state.buffered = [event.SerializeToString() for event in self._buffer]
-        nodes = []
+        nodes = list(self.inherited)
         for batch in self.batches:
             data = History(events=batch).SerializeToString()
             state.history_size += len(data)

@@ -150,6 +150,8 @@ class ExecutionState(msgspec.Struct, array_like=True):
     next_stamp: int = 1
     original_start_time: int = 0
     reset_points: list[ResetPoint] = []
+    reset_run_id: str = ""
+    last_reset_time: int = 0
 
     @property
     def running(self) -> bool:

@@ -190,8 +190,13 @@ def fail(
     identity: str,
     failure: Failure | None = None,
     binary_checksum: str = "",
+    base_run_id: str = "",
+    new_run_id: str = "",
 ) -> None:
-    """Ends the started task with a failure; the next attempt is the caller's to schedule."""
+    """Ends the started task with a failure; the next attempt is the caller's to schedule.
+
+    `base_run_id` and `new_run_id` are set when a reset does it, in the new run.
+    """
     state = run.state
     task = state.workflow_task
     assert task is not None
@@ -206,6 +211,8 @@ def fail(
                 failure=failure,
                 identity=identity,
                 binary_checksum=binary_checksum,
+                base_run_id=base_run_id,
+                new_run_id=new_run_id,
             ),
         )
     _count_failure(run, fresh=cause in _FRESH_START_CAUSES)

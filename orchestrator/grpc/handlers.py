@@ -37,6 +37,7 @@ from orchestrator.services.current import clear_running, set_running
 from orchestrator.services.describe_workflow import describe_workflow_execution
 from orchestrator.services.engine import Engine
 from orchestrator.services.poll_replies import workflow_task_reply
+from orchestrator.services.reset_workflow import reset_workflow_execution
 
 WORKFLOW_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
 OPERATOR_SERVICE = "temporal.api.operatorservice.v1.OperatorService"
@@ -157,6 +158,7 @@ WORKFLOW_METHODS: dict[str, Row] = {
     "TerminateWorkflowExecution": Row(
         workflow.TerminateWorkflowExecutionRequest, committed(change_workflow.terminate_workflow_execution)
     ),
+    "ResetWorkflowExecution": Row(workflow.ResetWorkflowExecutionRequest, committed(reset_workflow_execution)),
     "ResetStickyTaskQueue": Row(
         workflow.ResetStickyTaskQueueRequest, committed(change_workflow.reset_sticky_task_queue)
     ),

@@ -68,6 +68,8 @@ def describe(state: ExecutionState, types: Mapping[str, int]) -> DescribeWorkflo
             run_expiration_time=optional_timestamp(state.run_expiration),
             cancel_requested=state.cancel_requested,
             original_start_time=timestamp(state.original_start_time),
+            reset_run_id=state.reset_run_id,
+            last_reset_time=optional_timestamp(state.last_reset_time),
             request_id_infos={
                 request_id: RequestIdInfo(event_type=event_type, event_id=event_id, buffered=not event_id)  # type: ignore[arg-type]
                 for request_id, (event_type, event_id) in state.request_ids.items()

@@ -11,9 +11,10 @@ from typing import Any
 
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import enforcement, state as states
-from orchestrator.core.limits import Limits
+from orchestrator.core import enforcement
+from orchestrator.core import state as states
 from orchestrator.core.deadlines import set_wake
+from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
 from orchestrator.errors import WorkflowNotFound
@@ -31,6 +32,8 @@ from orchestrator.store.ports import (
 )
 from orchestrator.store.records import record_of
 
+EVERYTHING = 2**62
+"""More than the id of any event."""
 NODES_KEPT = 256 * 1024
 """Bytes of history kept with a cached state; a longer history is read from the database."""
 
@@ -188,6 +191,14 @@ class Unit:
             of_batch = [node for key, node in batch.changes.nodes if key == loaded.key]
             nodes += [node for node in of_batch if node.last_event_id >= first and node.first_event_id <= last]
         return nodes
+
+    def nodes(self, run: Run) -> list[Node]:
+        """The stored history of a run of this operation."""
+        return self._nodes(self.loaded(run), 1, EVERYTHING)
+
+    def nodes_of(self, run_id: str) -> list[Node]:
+        """The stored history of another run of the workflow."""
+        return self._batch.session.read_nodes(RunKey(self.key.shard_id, run_id), 1, EVERYTHING)
 
     def start_over(self, run: Run) -> Run:
         """Throws away what the operation did to a run, and returns the run as it was before."""
