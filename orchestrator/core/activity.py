@@ -249,13 +249,19 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
     if activity.cancel_requested:
         return RetryState.RETRY_STATE_CANCEL_REQUESTED
     expiration = after(activity.first_scheduled_time, activity.schedule_to_close) if activity.schedule_to_close else 0
-    delay, retry_state = retry.next_delay(activity.retry_policy, activity.attempt, failure, run.now, expiration)
+    failed = 0 if activity.reset_requested else activity.attempt
+    delay, retry_state = retry.next_delay(activity.retry_policy, failed, failure, run.now, expiration)
+    if activity.paused and retry.retryable(failure, activity.retry_policy):
+        delay, retry_state = 0, RetryState.RETRY_STATE_IN_PROGRESS
     if retry_state != RetryState.RETRY_STATE_IN_PROGRESS:
         return retry_state
     activity.last_failure = _kept_failure(failure, run.limits.activity_failure_size)
     activity.last_identity = activity.started_identity
     activity.last_attempt_complete_time = run.now
-    activity.attempt += 1
+    activity.attempt = failed + 1
+    if activity.reset_requested and activity.reset_heartbeat:
+        activity.heartbeat_details = b""
+    activity.reset_requested = activity.reset_heartbeat = False
     activity.scheduled_time = after(run.now, delay)
     activity.started_time = 0
     activity.started_identity = activity.request_id = ""
@@ -264,7 +270,7 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
     activity.backing_off = delay > 0
     if activity.backing_off:
         run.wake_at(activity.scheduled_time)
-    else:
+    elif not activity.paused:
         _dispatch(run, activity)
     _wake(run, activity)
     return retry_state

@@ -18,6 +18,8 @@ NO_TIME_FOR_RETRY = "Not enough time to schedule next retry before activity Sche
 
 def next_timeout(activity: Activity) -> tuple[int, TimeoutType.ValueType]:
     """When the earliest timeout passes, nanoseconds since the epoch (0: never), and which it is."""
+    if activity.paused:
+        return 0, _T.TIMEOUT_TYPE_UNSPECIFIED
     due: list[tuple[int, TimeoutType.ValueType]] = []
     # In order of precedence, for those that pass together: an attempt no worker took ran out of time to start; one that
     # was handed over in the transition that scheduled it, and given all the activity's time, ends with the activity.

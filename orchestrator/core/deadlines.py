@@ -23,7 +23,7 @@ def next_deadline(state: ExecutionState) -> int:
         due, _ = next_timeout(pending)
         if due:
             found.append(due)
-        if pending.backing_off:
+        if pending.backing_off and not pending.paused:
             found.append(pending.scheduled_time)
     return min(found, default=0)
 
@@ -76,7 +76,7 @@ def _time_out_activities(run: Run) -> bool:
 def _retry_activities(run: Run) -> None:
     """Dispatches the attempts whose backoff is over."""
     for pending in run.state.activities.values():
-        if pending.backing_off and pending.scheduled_time <= run.now:
+        if pending.backing_off and not pending.paused and pending.scheduled_time <= run.now:
             activity.dispatch_due(run, pending)
 
 

@@ -64,7 +64,7 @@ def message(policy: RetryPolicy) -> RetryPolicyMessage:
 def interval(policy: RetryPolicy, attempt: int) -> int:
     """Nanoseconds to wait after the failure of an attempt: initial x coefficient^(attempt - 1), capped."""
     try:
-        wanted = policy.initial_interval * policy.backoff_coefficient ** (attempt - 1)
+        wanted = policy.initial_interval * policy.backoff_coefficient ** max(0, attempt - 1)
     except OverflowError:
         return policy.maximum_interval
     return int(min(wanted, policy.maximum_interval))

@@ -52,6 +52,12 @@ class Activity(msgspec.Struct, array_like=True):
     last_attempt_complete_time: int = 0
     backing_off: bool = False
     worker_version: bytes = b""
+    paused: bool = False
+    pause_time: int = 0
+    pause_identity: str = ""
+    pause_reason: str = ""
+    reset_requested: bool = False
+    reset_heartbeat: bool = False
 
 
 class Timer(msgspec.Struct, array_like=True):

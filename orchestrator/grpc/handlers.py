@@ -19,6 +19,7 @@ from orchestrator.conf import hugo_settings
 from orchestrator.errors import Unimplemented
 from orchestrator.grpc.call import Call, Handler
 from orchestrator.services import (
+    activity_control,
     activity_tasks,
     change_workflow,
     cluster,
@@ -197,6 +198,12 @@ WORKFLOW_METHODS: dict[str, Row] = {
     ),
     "RecordActivityTaskHeartbeatById": Row(
         workflow.RecordActivityTaskHeartbeatByIdRequest, committed(activity_tasks.record_activity_task_heartbeat)
+    ),
+    "PauseActivity": Row(workflow.PauseActivityRequest, committed(activity_control.pause_activity)),
+    "UnpauseActivity": Row(workflow.UnpauseActivityRequest, committed(activity_control.unpause_activity)),
+    "ResetActivity": Row(workflow.ResetActivityRequest, committed(activity_control.reset_activity)),
+    "UpdateActivityOptions": Row(
+        workflow.UpdateActivityOptionsRequest, committed(activity_control.update_activity_options)
     ),
     "QueryWorkflow": Row(workflow.QueryWorkflowRequest, timed(query_workflow.query_workflow)),
     "RespondQueryTaskCompleted": Row(

@@ -161,7 +161,11 @@ def record_activity_task_heartbeat(
             activity.fail(run, pending, _too_large("Heartbeat details exceed size limit."), request.identity)
             return RecordActivityTaskHeartbeatResponse(cancel_requested=True)
         activity.heartbeat(run, pending, details)
-        return RecordActivityTaskHeartbeatResponse(cancel_requested=pending.cancel_requested)
+        return RecordActivityTaskHeartbeatResponse(
+            cancel_requested=pending.cancel_requested,
+            activity_paused=pending.paused,
+            activity_reset=pending.reset_requested,
+        )
 
     return _prepare(engine, namespace, request, apply)
 

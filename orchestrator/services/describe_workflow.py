@@ -131,6 +131,8 @@ def _workflow_task(task: WorkflowTask) -> PendingWorkflowTaskInfo:
 def _activity(pending: Activity) -> PendingActivityInfo:
     if pending.cancel_requested:
         state = _A.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+    elif pending.paused:
+        state = _A.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED if pending.started_time else _A.PENDING_ACTIVITY_STATE_PAUSED
     elif pending.started_time:
         state = _A.PENDING_ACTIVITY_STATE_STARTED
     else:
@@ -153,6 +155,17 @@ def _activity(pending: Activity) -> PendingActivityInfo:
         current_retry_interval=_retry_interval(pending),
         last_attempt_complete_time=optional_timestamp(pending.last_attempt_complete_time),
         next_attempt_schedule_time=timestamp(pending.scheduled_time) if pending.backing_off else None,
+        paused=pending.paused,
+        pause_info=(
+            PendingActivityInfo.PauseInfo(
+                pause_time=timestamp(pending.pause_time),
+                manual=PendingActivityInfo.PauseInfo.Manual(
+                    identity=pending.pause_identity, reason=pending.pause_reason
+                ),
+            )
+            if pending.paused
+            else None
+        ),
         priority=priority,
         activity_options=ActivityOptions(
             task_queue=TaskQueue(name=pending.task_queue, normal_name=pending.task_queue),

@@ -89,6 +89,8 @@ SESSION = (
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),
+    # A row that a caller's open transaction holds must not stop the other workflows of a lane.
+    ("lock_timeout", "200ms"),
     ("plan_cache_mode", "force_generic_plan"),
 )
 
