@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import quote
 
 from temporalio.api.common.v1 import Link, Memo, Payload, Payloads, SearchAttributes
 from temporalio.api.enums.v1 import (
@@ -251,7 +250,7 @@ def _check_callbacks(request: StartWorkflowExecutionRequest) -> None:
             raise Unimplemented("unknown callback variant: <nil>")
         url = callback.nexus.url
         if not url.startswith(("http://", "https://")):
-            raise InvalidArgument(f"invalid url: unknown scheme: {quote(url)}")
+            raise InvalidArgument(f"invalid url: unknown scheme: {url}")
         # No address is allowed: this server calls nobody back.
         raise InvalidArgument(f"invalid url: url does not match any configured callback address: {url}")
 
