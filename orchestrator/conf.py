@@ -87,7 +87,9 @@ def load(values: dict[str, Any]) -> HugoSettings:
     """Builds the settings from a `HUGO` dict; raises ImproperlyConfigured for a key that does not exist."""
     unknown = sorted(set(values) - set(_FIELDS))
     if unknown:
-        raise ImproperlyConfigured(f"HUGO has unknown keys: {', '.join(unknown)}. Known are: {', '.join(sorted(_FIELDS))}.")
+        raise ImproperlyConfigured(
+            f"HUGO has unknown keys: {', '.join(unknown)}. Known are: {', '.join(sorted(_FIELDS))}."
+        )
     return HugoSettings(**{key.lower(): value for key, value in values.items()})
 
 

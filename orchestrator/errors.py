@@ -193,7 +193,9 @@ class NamespaceInvalidState(ServiceError):
 
     code = Code.FAILED_PRECONDITION
 
-    def __init__(self, namespace: str, state: NamespaceState.ValueType, allowed: list[NamespaceState.ValueType]) -> None:
+    def __init__(
+        self, namespace: str, state: NamespaceState.ValueType, allowed: list[NamespaceState.ValueType]
+    ) -> None:
         names = " or ".join(_short(NamespaceState.Name(each)) for each in allowed)
         super().__init__(f"Namespace has invalid state: {_short(NamespaceState.Name(state))}. Must be {names}.")
         self.detail = details.NamespaceInvalidStateFailure(namespace=namespace, state=state, allowed_states=allowed)
@@ -244,7 +246,11 @@ class MessageTooLarge(ServiceError):
     code = Code.RESOURCE_EXHAUSTED
 
     def __init__(self, size: int, limit: int, decompressed: bool = False) -> None:
-        what = "received message after decompression larger than max" if decompressed else "received message larger than max"
+        what = (
+            "received message after decompression larger than max"
+            if decompressed
+            else "received message larger than max"
+        )
         super().__init__(f"grpc: {what} ({size} vs. {limit})")
 
 
