@@ -66,7 +66,7 @@ class Cache:
         """The run as last seen; its version must be compared with the stored one."""
         return self._runs.get(key)
 
-    def keys(self) -> list[RunKey]:
+    def kept(self) -> list[RunKey]:
         """The runs it has."""
         return list(self._runs)
 

@@ -1,15 +1,19 @@
-"""The store's port on every database it is promised for."""
+"""The store's port on every database it is promised for, and processes over a database of their own."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from django.db import connections
 from pytest_django import DjangoDbBlocker
 
+from orchestrator.services.bootstrap import check_database
 from orchestrator.store.ports import Changes, RunKey, Store
 from orchestrator.store.postgres import PostgresStore
 from orchestrator.store.sql import SqlStore
-from tests.store.rows import counts
+from tests.store.faults import Faulty, FaultyPostgres, FaultySql
+from tests.store.process import ALIAS, Process
+from tests.store.rows import TABLES, counts
 from tests.support.databases import Databases, alias
 
 STORES = {"sqlite": ("sqlite", SqlStore), "portable": ("postgres", SqlStore), "postgres": ("postgres", PostgresStore)}
@@ -56,3 +60,43 @@ def opened(
 def store(opened: Opened) -> Store:
     """The store itself."""
     return opened.store
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """A database that the tests of a module use one after the other."""
+    if request.param == "postgres":
+        request.getfixturevalue("postgres_server")
+    url = databases.sqlite() if request.param == "sqlite" else databases.postgres()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def default_database(shared_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """That database in place of the default one, without runs. Making a fresh one takes longer than most tests."""
+    with django_db_blocker.unblock(), alias(shared_url, ALIAS):
+        for model in TABLES:
+            model._default_manager.all().delete()
+        yield shared_url
+
+
+@pytest.fixture
+def faulty(default_database: str) -> Faulty:
+    """The store a server uses, over the default database; it fails when it is told to."""
+    shards = check_database(ALIAS).shard_count
+    return FaultyPostgres(ALIAS, shards) if connections[ALIAS].vendor == "postgresql" else FaultySql(ALIAS, shards)
+
+
+@pytest.fixture
+def process(faulty: Faulty) -> Iterator[Process]:
+    """A server process over it."""
+    with Process(faulty) as running:
+        yield running
+
+
+@pytest.fixture
+def other(faulty: Faulty) -> Iterator[Process]:
+    """A second one, with a store of its own."""
+    with Process(type(faulty)(ALIAS, faulty.shard_count)) as running:
+        yield running
