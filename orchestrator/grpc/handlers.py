@@ -18,6 +18,7 @@ from temporalio.api.workflowservice import v1 as workflow
 from orchestrator.conf import hugo_settings
 from orchestrator.errors import Unimplemented
 from orchestrator.grpc.call import Call, Handler
+from orchestrator.grpc.unserved import OPERATOR_SERVICE, UNSERVED, WORKFLOW_SERVICE
 from orchestrator.services import (
     activity_control,
     activity_tasks,
@@ -39,9 +40,6 @@ from orchestrator.services.describe_workflow import describe_workflow_execution
 from orchestrator.services.engine import Engine
 from orchestrator.services.poll_replies import workflow_task_reply
 from orchestrator.services.reset_workflow import reset_workflow_execution
-
-WORKFLOW_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
-OPERATOR_SERVICE = "temporal.api.operatorservice.v1.OperatorService"
 
 Answer = Callable[[Engine, Call, Any], Awaitable[Message]]
 
@@ -313,6 +311,9 @@ def handler_of(engine: Engine, row: Row) -> Handler:
 def unimplemented(method: str) -> Unimplemented:
     """The refusal of a method this server does not serve."""
     service, _, name = method.strip("/").rpartition("/")
+    reason = UNSERVED.get(service, {}).get(name)
+    if reason is not None:
+        return Unimplemented(f"{name} is not implemented: {reason}")
     if service in SERVICES:
         return Unimplemented(f"unknown method {name} for service {service}")
     return Unimplemented(f"unknown service {service}")

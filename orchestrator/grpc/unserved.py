@@ -1,0 +1,78 @@
+"""The methods of Temporal's services that this server does not serve, each with why.
+
+Every method of WorkflowService and OperatorService is either a row of `orchestrator.grpc.handlers` or named here; a
+test compares both with the descriptors of the services. `docs/reference/rpc.md` is made from the two.
+"""
+
+WORKFLOW_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
+OPERATOR_SERVICE = "temporal.api.operatorservice.v1.OperatorService"
+
+UPDATES = "updates are not served yet"
+SCHEDULES = "schedules are not served yet"
+BATCHES = "batch operations are not served yet"
+NEXUS = "Nexus is not served yet"
+STANDALONE = "standalone activities are not served yet"
+DEPLOYMENTS = "worker deployments are not served yet"
+RULES = "workflow rules are not served yet"
+PAUSES = "pausing of workflows is not served yet"
+REMOVED = "a trial version of worker deployments, which Temporal has removed"
+CLUSTERS = "there is one cluster"
+ARCHIVAL = "there is no archive"
+
+_REASONS: dict[str, dict[str, str]] = {
+    WORKFLOW_SERVICE: {
+        UPDATES: "ExecuteMultiOperation UpdateWorkflowExecution PollWorkflowExecutionUpdate",
+        SCHEDULES: (
+            "CreateSchedule DescribeSchedule UpdateSchedule PatchSchedule ListScheduleMatchingTimes DeleteSchedule "
+            "ListSchedules CountSchedules"
+        ),
+        BATCHES: "StartBatchOperation StopBatchOperation DescribeBatchOperation ListBatchOperations",
+        NEXUS: (
+            "RespondNexusTaskCompleted RespondNexusTaskFailed StartNexusOperationExecution "
+            "DescribeNexusOperationExecution PollNexusOperationExecution ListNexusOperationExecutions "
+            "CountNexusOperationExecutions RequestCancelNexusOperationExecution TerminateNexusOperationExecution "
+            "DeleteNexusOperationExecution"
+        ),
+        STANDALONE: (
+            "StartActivityExecution DescribeActivityExecution PollActivityExecution ListActivityExecutions "
+            "CountActivityExecutions RequestCancelActivityExecution TerminateActivityExecution "
+            "DeleteActivityExecution PauseActivityExecution ResetActivityExecution UnpauseActivityExecution "
+            "UpdateActivityExecutionOptions"
+        ),
+        DEPLOYMENTS: (
+            "DescribeWorkerDeploymentVersion SetWorkerDeploymentCurrentVersion DescribeWorkerDeployment "
+            "DeleteWorkerDeployment DeleteWorkerDeploymentVersion SetWorkerDeploymentRampingVersion "
+            "ListWorkerDeployments CreateWorkerDeployment CreateWorkerDeploymentVersion "
+            "UpdateWorkerDeploymentVersionComputeConfig ValidateWorkerDeploymentVersionComputeConfig "
+            "UpdateWorkerDeploymentVersionMetadata SetWorkerDeploymentManager"
+        ),
+        REMOVED: (
+            "DescribeDeployment ListDeployments GetDeploymentReachability GetCurrentDeployment SetCurrentDeployment"
+        ),
+        RULES: ("CreateWorkflowRule DescribeWorkflowRule DeleteWorkflowRule ListWorkflowRules TriggerWorkflowRule"),
+        PAUSES: "PauseWorkflowExecution UnpauseWorkflowExecution",
+        "deletion of runs is not served yet": "DeleteWorkflowExecution",
+        "options of open runs are not served yet": "UpdateWorkflowExecutionOptions",
+        "it shows partitions, which are not served yet": "ListTaskQueuePartitions",
+        "rate limits of task queues are not served yet": "UpdateTaskQueueConfig",
+        "lists of workers are not served yet": "ListWorkers CountWorkers DescribeWorker",
+        "Temporal refuses it by default; not served yet": (
+            "UpdateWorkerBuildIdCompatibility GetWorkerBuildIdCompatibility UpdateWorkerVersioningRules "
+            "GetWorkerVersioningRules GetWorkerTaskReachability"
+        ),
+        "workers are not configured by the server": "FetchWorkerConfig UpdateWorkerConfig",
+        ARCHIVAL: "ListArchivedWorkflowExecutions",
+        "time is never skipped": "PollWorkflowExecutionTimeSkipping",
+    },
+    OPERATOR_SERVICE: {
+        NEXUS: ("GetNexusEndpoint CreateNexusEndpoint UpdateNexusEndpoint DeleteNexusEndpoint ListNexusEndpoints"),
+        CLUSTERS: "AddOrUpdateRemoteCluster RemoveRemoteCluster ListClusters",
+        "deletion of namespaces is not served yet": "DeleteNamespace",
+    },
+}
+
+UNSERVED: dict[str, dict[str, str]] = {
+    service: {name: reason for reason, names in reasons.items() for name in names.split()}
+    for service, reasons in _REASONS.items()
+}
+"""The reason of each unserved method, by service and name."""
