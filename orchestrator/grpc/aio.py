@@ -56,7 +56,7 @@ class AioCall:
         return self._task is not None and (self._task.done() or self._task.cancelling() > 0)
 
 
-class Router(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Router(grpc.GenericRpcHandler):
     """Sends every path to the table of handlers, as bytes."""
 
     def __init__(self, handlers: Handlers) -> None:

@@ -1,7 +1,7 @@
 """PostgreSQL arrays in their binary form, packed at once instead of element by element.
 
-Format (PostgreSQL, `array_send`): dimensions, null flag, element type, length, lower bound; then each element behind its
-length in bytes, -1 for NULL.
+Format (PostgreSQL, `array_send`): dimensions, null flag, element type, length, lower bound; then each element behind
+its length in bytes, -1 for NULL.
 """
 
 import struct

@@ -17,7 +17,7 @@ LONGEST_DIVISION = 255
 
 
 def record_of(shard_id: int, state: ExecutionState, types: Callable[[str], Mapping[str, int]]) -> Record:
-    """The visibility record of a run as it is now; `types` gives the custom search attributes of a namespace by its id."""
+    """The visibility record of a run as it is now; `types` gives the custom search attributes of a namespace."""
     closed = not state.running
     payloads, values, division = b"", "{}", ""
     if state.search_attributes:
