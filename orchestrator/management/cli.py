@@ -1,6 +1,5 @@
 """The commands and options of `manage.py hugo`."""
 
-import os
 from pathlib import Path
 
 import click
@@ -53,8 +52,6 @@ def dev(grpc_port: int, http_port: int, data: Path | None, transport: str | None
     """
     if once and no_sample:
         raise click.UsageError("--once ends after the sample, and --no-sample runs none: give one of them.")
-    # The aio transport starts the sample as a child, and gRPC would warn of the fork that another thread is inside it.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from orchestrator.management.dev import run_dev
 
     raise SystemExit(run_dev(grpc_port, http_port, data, transport, sample=not no_sample, once=once))

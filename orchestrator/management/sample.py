@@ -3,8 +3,8 @@
 import asyncio
 import importlib.util
 import os
+import subprocess
 import sys
-from contextlib import suppress
 
 MODULE = "examples.order"
 PATIENCE = 120.0
@@ -25,25 +25,29 @@ async def run_sample(address: str) -> int:
     Args:
         address: HOST:PORT of the gRPC API.
     """
+    with _start(address) as process:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.to_thread(process.wait)
+        except TimeoutError:
+            print(f"The sample did not end within {PATIENCE:g} seconds.", file=sys.stderr)
+            return 1
+        finally:
+            process.kill()
+
+
+def _start(address: str) -> "subprocess.Popen[bytes]":
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
         "PYTHONUNBUFFERED": "1",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "orchestrator.management.guarded", MODULE, "--address", address),
-        stdin=asyncio.subprocess.PIPE,
+    # Not asyncio's subprocess: uvloop forks, and where gRPC serves from this process it then writes that this came at a
+    # bad moment.
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.management.guarded", MODULE, "--address", address],
+        stdin=subprocess.PIPE,
         env=environment,
         # A Ctrl-C at the terminal is for the parent, which ends this one.
         start_new_session=True,
     )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await process.wait()
-    except TimeoutError:
-        print(f"The sample did not end within {PATIENCE:g} seconds.", file=sys.stderr)
-        return 1
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
