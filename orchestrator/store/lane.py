@@ -4,7 +4,7 @@ What can go wrong, and what is done:
 
 - An operation is refused: it leaves no trace and fails alone.
 - Somebody else was faster, or holds a row for too long: nothing was written. The workflows of the batch are tried
-  apart, so that only the one it is about waits, and from the database instead of the cache.
+  apart, from the database instead of the cache. The one it is about waits for a moment while others go on.
 - The database does not answer, or answers that it cannot now: the same again, until patience ends with UNAVAILABLE.
 - The answer to a commit is lost: the database is asked whether it took place. Repeating without knowing could apply it
   twice, so where nobody can tell the callers are told just that, as UNAVAILABLE.
@@ -19,7 +19,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import Internal, ServiceError, Unavailable
@@ -53,6 +53,22 @@ class Request:
     future: "asyncio.Future[Any] | None" = None
     result: Any = None
     error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Group:
+    """Requests that are committed together.
+
+    Attributes:
+        deadline: when their patience ends, in seconds of the monotonic clock.
+        due: when it is tried again after a conflict.
+        pause: until it is tried again after the next one.
+    """
+
+    requests: list[Request]
+    deadline: float
+    due: float = 0.0
+    pause: float = field(default_factory=lambda: FIRST_PAUSE)
 
 
 class Cache:
@@ -160,6 +176,7 @@ class Lane(threading.Thread):
         self.cache = Cache(cache_size)
         self._owner = owner
         self._queue: deque[Request] = deque()
+        self._held: dict[WorkflowKey, Group] = {}
         self._ready = threading.Condition()
         self._stopping = False
 
@@ -181,79 +198,112 @@ class Lane(threading.Thread):
     def run(self) -> None:
         """Commits batch after batch until stopped."""
         try:
-            while requests := self._take():
+            while (groups := self._next()) is not None:
                 try:
-                    self._commit(requests)
+                    self._commit(list(groups))
                 except Exception:
-                    logger.exception("a batch of %d operations was given up", len(requests))
-                    _refuse(requests, _internal())
-                self._owner.deliver(requests)
+                    logger.exception("%d batches were given up", len(groups))
+                    for group in groups:
+                        self._refuse(group, _internal())
         finally:
             self._owner.store.close()
 
-    def _take(self) -> list[Request]:
+    def _next(self) -> list[Group] | None:
+        """What has queued, as one group, and the groups whose pause is over; None at the end."""
         with self._ready:
-            while not self._queue and not self._stopping:
-                self._ready.wait()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), self._owner.batch_limit))]
+            while not self._queue:
+                if self._held:
+                    pause = min(group.due for group in self._held.values()) - time.monotonic()
+                    if pause <= 0:
+                        break
+                    self._ready.wait(pause)
+                elif self._stopping:
+                    return None
+                else:
+                    self._ready.wait()
+            requests = [self._queue.popleft() for _ in range(min(len(self._queue), self._owner.batch_limit))]
+        now = time.monotonic()
+        fresh = Group([], now + PATIENCE)
+        for request in requests:
+            self._held.get(request.key, fresh).requests.append(request)
+        groups = [group for group in self._held.values() if group.due <= now]
+        self._held = {key: group for key, group in self._held.items() if group.due > now}
+        return [*groups, fresh] if fresh.requests else groups
 
-    def _commit(self, requests: list[Request]) -> None:
-        """Commits requests, in rounds until patience ends; each has its result or its error afterwards."""
-        begun = time.monotonic()
-        deadline = begun + PATIENCE
+    def _commit(self, groups: list[Group]) -> None:
+        """Commits groups, again and again while the database is away, until their patience ends."""
         pause = FIRST_PAUSE
-        groups = self._round([requests], deadline)
-        while groups:
-            if time.monotonic() > deadline:
-                for group in groups:
-                    _refuse(group, Unavailable("the database did not take the change in time, please retry"))
-                return
-            self._owner.counters.retried += 1
-            time.sleep(pause * (0.5 + random.random()))
-            pause = min(2 * pause, LONGEST_PAUSE)
-            if time.monotonic() > begun + PATIENCE / 2:
-                # Perhaps it is not the database that is ill, but one of the requests.
-                groups = [part for group in groups for part in by_workflow(group)]
-            groups = self._round(groups, deadline)
+        while groups := self._round(groups):
+            now = time.monotonic()
+            for group in groups:
+                if now > group.deadline:
+                    self._refuse(group, _late())
+            # In the second half of its patience a batch is divided: perhaps one of its requests is what the database
+            # cannot bear.
+            groups = [
+                part
+                for group in groups
+                if now <= group.deadline
+                for part in (by_workflow(group) if now > group.deadline - PATIENCE / 2 else [group])
+            ]
+            if groups:
+                self._owner.counters.retried += 1
+                time.sleep(pause * (0.5 + random.random()))
+                pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _round(self, groups: list[list[Request]], deadline: float) -> list[list[Request]]:
-        """Tries each group once, as long as there is time; returns those to be tried again, in their order."""
+    def _round(self, groups: list[Group]) -> list[Group]:
+        """Tries each group once; returns those for which the database did not answer."""
         store = self._owner.store
         conflicts: tuple[type[Exception], ...] = (*store.conflicts, VersionConflict)
-        again: list[list[Request]] = []
-        held: set[WorkflowKey] = set()
+        again: list[Group] = []
         waiting = deque(groups)
         while waiting:
             group = waiting.popleft()
-            keys = {request.key for request in group}
-            if keys & held or (again and time.monotonic() > deadline):
+            if again and time.monotonic() > group.deadline:
                 again.append(group)
-                held |= keys
                 continue
             try:
-                self._try(group, deadline)
+                self._try(group.requests, group.deadline)
             except UnknownOutcome:
-                logger.error("a commit of %d operations has an unknown outcome", len(group))
-                _refuse(group, Unavailable("the outcome of the call is unknown, the database does not answer"))
+                logger.error("a commit of %d operations has an unknown outcome", len(group.requests))
+                self._refuse(group, Unavailable("the outcome of the call is unknown, the database does not answer"))
             except conflicts as error:
-                logger.info("a commit of %d operations met a conflict: %s", len(group), error)
+                logger.info("a commit of %d operations met a conflict: %s", len(group.requests), error)
                 parts = by_workflow(group)
                 if len(parts) > 1:
                     waiting.extendleft(reversed(parts))
                 else:
-                    again.append(group)
-                    held |= keys
+                    self._hold(group)
             except store.retryable as error:
-                logger.warning("a commit of %d operations failed and is repeated: %s", len(group), error)
+                logger.warning("a commit of %d operations failed and is repeated: %s", len(group.requests), error)
                 again.append(group)
-                held |= keys
             except Exception:
-                logger.exception("a commit of %d operations failed", len(group))
-                if len(group) > 1:
-                    waiting.extendleft([request] for request in reversed(group))
+                logger.exception("a commit of %d operations failed", len(group.requests))
+                if len(group.requests) > 1:
+                    waiting.extendleft(Group([request], group.deadline) for request in reversed(group.requests))
                 else:
-                    _refuse(group, _internal())
+                    self._refuse(group, _internal())
+            else:
+                self._owner.deliver(group.requests)
         return again
+
+    def _hold(self, group: Group) -> None:
+        """Puts a workflow aside for a moment, while others go on; what arrives for it waits behind."""
+        now = time.monotonic()
+        if now > group.deadline:
+            self._refuse(group, _late())
+            return
+        self._owner.counters.retried += 1
+        group.due = now + group.pause * (0.5 + random.random())
+        group.pause = min(2 * group.pause, LONGEST_PAUSE)
+        earlier = self._held.setdefault(group.requests[0].key, group)
+        if earlier is not group:
+            earlier.requests.extend(group.requests)
+
+    def _refuse(self, group: Group, error: ServiceError) -> None:
+        for request in group.requests:
+            request.error = error
+        self._owner.deliver(group.requests)
 
     def _try(self, requests: list[Request], deadline: float) -> None:
         """One transaction. Raises what the database raises, after undoing all that is in memory."""
@@ -311,12 +361,12 @@ def settle(store: Store, error: BaseException, changes: Changes, deadline: float
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def by_workflow(requests: list[Request]) -> list[list[Request]]:
-    """The requests of each workflow, in their order."""
-    groups: dict[WorkflowKey, list[Request]] = {}
-    for request in requests:
-        groups.setdefault(request.key, []).append(request)
-    return list(groups.values())
+def by_workflow(group: Group) -> list[Group]:
+    """The requests of each workflow, in their order; the group itself when they are all of one."""
+    parts: dict[WorkflowKey, Group] = {}
+    for request in group.requests:
+        parts.setdefault(request.key, Group([], group.deadline)).requests.append(request)
+    return list(parts.values()) if len(parts) > 1 else [group]
 
 
 def _lost(store: Store, error: BaseException) -> bool:
@@ -324,10 +374,9 @@ def _lost(store: Store, error: BaseException) -> bool:
     return isinstance(error, store.retryable) and not isinstance(error, store.conflicts)
 
 
-def _refuse(requests: list[Request], error: ServiceError) -> None:
-    for request in requests:
-        request.error = error
-
-
 def _internal() -> Internal:
     return Internal("something went wrong, please retry")
+
+
+def _late() -> Unavailable:
+    return Unavailable("the database did not take the change in time, please retry")

@@ -80,7 +80,7 @@ PARTS: dict[str, str] = {
 }
 
 
-LOCK_TIMEOUT = "2s"
+LOCK_TIMEOUT = "500ms"
 """Only a caller's open transaction locks a row for longer than a commit takes; others must not wait for it."""
 SESSION = (
     ("lock_timeout", LOCK_TIMEOUT),

@@ -151,18 +151,18 @@ class UnitOfWork:
         return result
 
     def deliver(self, requests: list[Request]) -> None:
-        """Resolves finished requests on the event loop."""
+        """Resolves finished requests on the event loop; what is resolved stays as it is."""
         assert self._loop is not None
+        outcomes = [(each.future, each.result, each.error) for each in requests if each.future is not None]
 
         def resolve_all() -> None:
-            for request in requests:
-                future = request.future
-                if future is None or future.done():
+            for future, result, error in outcomes:
+                if future.done():
                     continue
-                if request.error is not None:
-                    future.set_exception(request.error)
+                if error is not None:
+                    future.set_exception(error)
                 else:
-                    future.set_result(request.result)
+                    future.set_result(result)
 
         try:
             self._loop.call_soon_threadsafe(resolve_all)
@@ -180,6 +180,9 @@ class UnitOfWork:
             _attempt(callback)
         if changes.tasks and self.dispatcher is not None:
             _attempt(self.dispatcher.offer, list(changes.tasks.values()))
+        if self.observer is not None and batch.news:
+            for run_id, news in batch.news:
+                _attempt(self.observer.updated, run_id, news)
         if self.observer is not None and batch.dirty:
             earliest = min((wake.fire_time for wake in changes.wakes), default=0)
             _attempt(self.observer.committed, [key.run_id for key in batch.dirty], earliest)
