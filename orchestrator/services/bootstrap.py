@@ -63,7 +63,7 @@ def prepare_database(database: str | None = None) -> None:
 
 def prepare_after_migrate(using: str, **_: Any) -> None:
     """Receiver of `post_migrate`: prepares the server's database once all of its migrations are applied."""
-    if using == hugo_settings().database and not _migrations(using)[1] and _has_tables(using):
+    if using == hugo_settings().database and not _migrations(using)[1] and not _missing_tables(using):
         prepare_database(using)
 
 
@@ -82,7 +82,12 @@ def check_database(database: str | None = None) -> Cluster:
     unapplied = check_not_newer(database)
     if unapplied:
         raise SchemaMismatch(f"The database lacks migrations ({', '.join(unapplied)}): run `manage.py migrate`.")
-    metadata = ClusterMetadata.objects.using(database).filter(id=1).first() if _has_tables(database) else None
+    if missing := _missing_tables(database):
+        raise SchemaMismatch(
+            f"The database lacks tables ({', '.join(missing)}) although all migrations are applied: it was made by an "
+            "unreleased version, or something removed them; start with a new database or restore a backup."
+        )
+    metadata = ClusterMetadata.objects.using(database).filter(id=1).first()
     if metadata is None:
         raise SchemaMismatch("The database holds no cluster metadata: run `manage.py migrate`.")
     if settings.shard_count not in (None, metadata.shard_count):
@@ -132,10 +137,10 @@ def _migrations(database: str) -> tuple[list[str], list[str]]:
     return sorted(unknown), sorted(unapplied)
 
 
-def _has_tables(database: str) -> bool:
-    """Whether our tables exist; they may be missing where a project switched our migrations off."""
+def _missing_tables(database: str) -> list[str]:
+    """The names of our tables that do not exist; a project that switched our migrations off has none."""
     tables = set(connections[database].introspection.table_names())
-    return {model._meta.db_table for model in apps.get_app_config(APP).get_models()} <= tables
+    return sorted({model._meta.db_table for model in apps.get_app_config(APP).get_models()} - tables)
 
 
 def _first_line(error: Exception) -> str:

@@ -141,6 +141,17 @@ NEWER_SAID = (
 )
 
 
+def test_tables_that_went_missing(migrated: Path) -> None:
+    file = migrated / "hugo.sqlite3"
+    with sqlite3.connect(file) as database:
+        database.execute("DROP TABLE dispatch_task")
+    database.close()
+    assert refused(migrated) == (
+        f"hugo: {file}: The database lacks tables (dispatch_task) although all migrations are applied: it was made "
+        "by an unreleased version, or something removed them; start with a new database or restore a backup."
+    )
+
+
 def test_another_shard_count(tmp_path: Path, database_url: str) -> None:
     made_with = 4 if database_url.startswith("sqlite") else 512
     said = refused(tmp_path / "data", url=database_url, HUGO_SHARD_COUNT="8")
