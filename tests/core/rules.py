@@ -1,6 +1,6 @@
 """What holds for every run after every transition."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -12,7 +12,7 @@ from orchestrator.core.durable import durable
 from orchestrator.core.rebuilder import rebuild
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, WORKFLOW, Dispatch
 from orchestrator.core.state import ExecutionState
-from orchestrator.core.wire import length_ns, time_ns
+from orchestrator.core.wire import LONGEST, length_ns, time_ns
 
 _E = EventType
 Tasks = Mapping[tuple[int, int], Dispatch]
@@ -71,6 +71,9 @@ def check_one_workflow_task(state: ExecutionState, events: Sequence[HistoryEvent
     if state.running:
         pending = (task.scheduled_event_id, task.started_event_id) if task is not None and task.attempt == 1 else (0, 0)
         assert pending == (scheduled, started)
+    if task is not None and task.attempt > 1 and task.started_event_id:
+        # The ids its worker was told are those its events will get.
+        assert (task.scheduled_event_id, task.started_event_id) == (state.next_event_id, state.next_event_id + 1)
 
 
 def check_timers(events: Sequence[HistoryEvent]) -> None:
@@ -117,6 +120,29 @@ def check_wake(state: ExecutionState, now: int) -> None:
         return
     deadline = next_deadline(state)
     assert (0 < state.wake_time <= deadline) if deadline else True
+    earliest = min((each for each in deadlines(state) if 0 < each <= LONGEST), default=0)
+    assert (0 < deadline <= earliest) if earliest else True
+
+
+def deadlines(state: ExecutionState) -> Iterator[int]:
+    """Times by which something must happen, found in another way than the core finds them; 0 for none."""
+    yield from (state.backoff_until, state.run_expiration, state.execution_expiration)
+    yield from (timer.fire_time for timer in state.timers.values())
+    task = state.workflow_task
+    if task is not None and task.started_event_id:
+        yield task.started_time + task.timeout
+    elif task is not None and task.sticky:
+        yield task.scheduled_time + task.schedule_to_start
+    for each in state.activities.values():
+        if each.schedule_to_close:
+            yield each.first_scheduled_time + each.schedule_to_close
+        if each.backing_off:
+            yield each.scheduled_time
+        if each.started_time:
+            yield each.started_time + (each.start_to_close or LONGEST)
+            yield max(each.started_time, each.heartbeat_time) + (each.heartbeat_timeout or LONGEST)
+        elif each.schedule_to_start:
+            yield each.scheduled_time + each.schedule_to_start
 
 
 def check_awake(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:

@@ -235,11 +235,15 @@ class Lives(RuleBasedStateMachine):
         ]
 
     @precondition(lambda self: self.has_workflow_task())
-    @rule(end=ends, sure=st.integers(0, 3))
-    def close(self, end: Command, sure: int) -> None:
+    @rule(end=ends, sure=st.integers(0, 3), tidy=st.booleans())
+    def close(self, end: Command, sure: int, tidy: bool) -> None:
+        """Closes, perhaps after cancelling what is open, which must not stand in the way."""
         if sure == 3:
-            unseen = bool(self.simulation.state.buffered)
-            assert self.simulation.complete(end) == ("UnhandledCommand" if unseen else "")
+            state = self.simulation.state
+            open_ones = [key for key, each in state.activities.items() if tidy and not each.cancel_requested]
+            unseen = bool(state.buffered)
+            text = self.simulation.complete(*(build.cancel_activity(key) for key in open_ones), end)
+            assert text == ("UnhandledCommand" if unseen else "")
             assert self.simulation.state.running == unseen
 
     @precondition(lambda self: self.has_workflow_task())
