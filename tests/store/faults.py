@@ -1,7 +1,7 @@
 """Stores that fail at chosen moments of a commit, with the real one done or not."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -32,6 +32,7 @@ class Faulty(SqlStore):
         deaf: how many questions for an outcome fail.
         forgetful: whether questions for an outcome find nothing.
         asked: how many questions for an outcome were answered.
+        before_write, after_asking: called once, at those moments.
     """
 
     failure: type[Exception] = OperationalError
@@ -43,6 +44,8 @@ class Faulty(SqlStore):
         self.deaf = 0
         self.forgetful = False
         self.asked = 0
+        self.before_write: Callable[[], object] | None = None
+        self.after_asking: Callable[[], object] | None = None
         self._asking = False
 
     def reach(self, *moments: Moment) -> None:
@@ -78,6 +81,14 @@ class Faulty(SqlStore):
             return super().was_applied(changes)
         finally:
             self._asking = False
+            self.call("after_asking")
+
+    def call(self, hook: str) -> None:
+        """Calls a hook that is set."""
+        function = getattr(self, hook)
+        setattr(self, hook, None)
+        if function is not None:
+            function()
 
 
 class FaultySql(Faulty):
@@ -111,5 +122,6 @@ class _Watched:
     def write(self, changes: Changes) -> None:
         at_once: list[Any] = [Moment.COMMIT] if isinstance(self._store, PostgresStore) else []
         self._store.reach(Moment.WRITE, *at_once)
+        self._store.call("before_write")
         self._session.write(changes)
         self.wrote = True

@@ -4,9 +4,8 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
 from temporalio.api.command.v1 import Command
@@ -207,22 +206,3 @@ def until(condition: Callable[[], object], what: str = "a condition") -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain for {what}")
         time.sleep(0.005)
-
-
-@contextmanager
-def thread(function: Callable[[], object]) -> Iterator[None]:
-    """Runs a function beside the block, and waits for it; what it raises is raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            function()
-        except BaseException as error:
-            raised.append(error)
-
-    running = threading.Thread(target=run, daemon=True)
-    running.start()
-    yield
-    running.join(PATIENCE_S)
-    if raised:
-        raise raised[0]
