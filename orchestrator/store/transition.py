@@ -17,7 +17,6 @@ from orchestrator.core.deadlines import set_wake
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
-from orchestrator.core.update_news import News
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.store.ports import (
     Changes,
@@ -92,7 +91,6 @@ class Batch:
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
-    news: list[tuple[str, dict[str, News]]] = field(default_factory=list)
     done: list[Callable[[], None]] = field(default_factory=list)
     undone: list[Callable[[], None]] = field(default_factory=list)
 
@@ -302,8 +300,6 @@ class Unit:
         batch.dirty[key] = loaded
         if run.visible:
             batch.visible.add(key)
-        if run.news:
-            batch.news.append((key.run_id, run.news))
 
     def _open(self, loaded: Loaded) -> Run:
         for known, run in self._runs:
