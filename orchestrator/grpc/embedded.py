@@ -112,6 +112,7 @@ class Embedded:
         while (order := await control.receive()) is not None:
             if "http_port" in order:
                 self._http_port = order["http_port"]
+                await control.send(routed=True)
             elif "drain" in order:
                 with suppress(Exception):
                     await self._handlers.drain()

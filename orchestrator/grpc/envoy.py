@@ -143,6 +143,8 @@ class EnvoyTransport:
                 await asyncio.sleep(_POLL_SECONDS)
         if self.http_port is not None:
             await self._control.send(http_port=self.http_port)
+            if await self._control.receive() is None:
+                raise StartFailed("Envoy ended before it knew its HTTP port; its standard error says why.")
 
     async def wait(self) -> None:
         """Returns when the server was stopped.
