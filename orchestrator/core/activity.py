@@ -22,7 +22,7 @@ from temporalio.api.sdk.v1 import UserMetadata
 
 from orchestrator.core import retry, workflow_task
 from orchestrator.core.activity_timeouts import next_timeout, timeout_failure
-from orchestrator.core.priority import level, merged
+from orchestrator.core.priority import merged, share
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, Dispatch, Run
 from orchestrator.core.state import Activity
 from orchestrator.core.wire import after, duration, json_payloads, length_ns
@@ -293,7 +293,7 @@ def dispatch_due(run: Run, activity: Activity) -> None:
 
 def _dispatch(run: Run, activity: Activity) -> None:
     run.dispatches.append(
-        Dispatch(ACTIVITY, activity.task_queue, activity.scheduled_event_id, activity.stamp, level(activity.priority))
+        Dispatch(ACTIVITY, activity.task_queue, activity.scheduled_event_id, activity.stamp, share(activity.priority))
     )
 
 

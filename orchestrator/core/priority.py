@@ -1,5 +1,8 @@
 """Priorities: levels from 1, the most urgent, to 5; 3 without one."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from temporalio.api.common.v1 import Priority
 
 from orchestrator.errors import InvalidArgument
@@ -7,13 +10,47 @@ from orchestrator.errors import InvalidArgument
 DEFAULT_LEVEL = 3
 LOWEST_LEVEL = 5
 MAXIMUM_FAIRNESS_KEY = 64
+WEIGHT_UNIT = 1000
+"""The weight 1; weights are kept in thousandths."""
+LEAST_WEIGHT = 1
+GREATEST_WEIGHT = 1_000_000
 
 
-def level(priority: bytes) -> int:
-    """The level of a serialized Priority."""
-    if not priority:
-        return DEFAULT_LEVEL
-    return min(Priority.FromString(priority).priority_key or DEFAULT_LEVEL, LOWEST_LEVEL)
+class Share(NamedTuple):
+    """A task's place among the tasks of its queue.
+
+    Attributes:
+        level: lower ones go first.
+        key: within a level, keys take turns.
+        weight: turns of the key, in thousandths.
+    """
+
+    level: int = DEFAULT_LEVEL
+    key: str = ""
+    weight: int = WEIGHT_UNIT
+
+
+DEFAULT = Share()
+
+
+def share(priority: bytes) -> Share:
+    """The share a serialized Priority gives its tasks."""
+    return _parsed(priority) if priority else DEFAULT
+
+
+@lru_cache(maxsize=1024)
+def _parsed(serialized: bytes) -> Share:
+    priority = Priority.FromString(serialized)
+    return Share(
+        min(priority.priority_key or DEFAULT_LEVEL, LOWEST_LEVEL),
+        priority.fairness_key,
+        thousandths(priority.fairness_weight) if priority.fairness_weight else WEIGHT_UNIT,
+    )
+
+
+def thousandths(weight: float) -> int:
+    """A weight as tasks carry it, between 0.001 and 1000."""
+    return min(max(round(weight * WEIGHT_UNIT), LEAST_WEIGHT), GREATEST_WEIGHT)
 
 
 def merged(workflow: bytes, activity: Priority | None) -> bytes:

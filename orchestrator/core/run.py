@@ -16,6 +16,7 @@ from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.api.sdk.v1 import UserMetadata
 
 from orchestrator.core.limits import Limits
+from orchestrator.core.priority import DEFAULT, Share
 from orchestrator.core.state import ExecutionState
 from orchestrator.core.wire import timestamp
 
@@ -51,13 +52,18 @@ ACTIVITY_CLOSED = {
 
 @dataclass(slots=True)
 class Dispatch:
-    """A task for a worker, born in this transition."""
+    """A task for a worker, born in this transition.
+
+    Attributes:
+        fairness_pass: its place within its level, given by who hands it out; 0 for the time of its birth.
+    """
 
     kind: int
     task_queue: str
     scheduled_event_id: int
     stamp: int
-    priority: int = 3
+    share: Share = DEFAULT
+    fairness_pass: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 
 from orchestrator.core import reset_points
+from orchestrator.core.priority import share
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
 from orchestrator.core.state import ResetPoint, WorkflowTask
 from orchestrator.core.wire import SECOND, after, duration
@@ -77,7 +78,7 @@ def schedule(run: Run, *, original_time: int = 0) -> None:
     if task.schedule_to_start:
         run.wake_at(after(run.now, task.schedule_to_start))
     run.changed = True
-    run.dispatches.append(Dispatch(WORKFLOW, queue, task.scheduled_event_id, task.stamp))
+    run.dispatches.append(Dispatch(WORKFLOW, queue, task.scheduled_event_id, task.stamp, share(state.priority)))
 
 
 def start(

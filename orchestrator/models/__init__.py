@@ -6,7 +6,7 @@ contains `shard_id`, so that a distributed PostgreSQL can keep a shard's rows to
 
 from orchestrator.models.cluster import ClusterMetadata, Namespace, SearchAttribute, Shard
 from orchestrator.models.execution import CurrentExecution, Execution, HistoryNode
-from orchestrator.models.tasks import DispatchTask, TimerTask, TransferTask
+from orchestrator.models.tasks import DispatchTask, TaskQueue, TimerTask, TransferTask
 from orchestrator.models.visibility import VisibilityRecord
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Namespace",
     "SearchAttribute",
     "Shard",
+    "TaskQueue",
     "TimerTask",
     "TransferTask",
     "VisibilityRecord",

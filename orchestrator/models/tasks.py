@@ -27,17 +27,39 @@ class DispatchTask(models.Model):
     run_id = models.UUIDField()
     scheduled_event_id = models.BigIntegerField()
     stamp = models.IntegerField(help_text="Tells this dispatch from later ones of the same event.")
+    fairness_pass = models.BigIntegerField(default=0, help_text="The order of tasks within their priority.")
+    fairness_key = models.CharField(max_length=64, blank=True)
+    fairness_weight = models.PositiveIntegerField(default=1000, help_text="In thousandths.")
 
     class Meta:
         db_table = "dispatch_task"
         indexes = [
-            models.Index(fields=["namespace_id", "task_queue", "kind", "priority", "id"], name="dispatch_task_poll"),
+            models.Index(
+                fields=["namespace_id", "task_queue", "kind", "priority", "fairness_pass", "id"],
+                name="dispatch_task_poll",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["shard_id", "run_id", "scheduled_event_id", "kind", "stamp"], name="dispatch_task_unique"
             )
         ]
+
+
+class TaskQueue(models.Model):
+    """A task queue that somebody has configured; all others need no row."""
+
+    namespace_id = models.UUIDField()
+    name = models.CharField(max_length=1000)
+    kind = models.PositiveSmallIntegerField(choices=DispatchTask.Kind.choices)
+    config = models.BinaryField(help_text="A serialized temporal.api.taskqueue.v1.TaskQueueConfig.")
+
+    class Meta:
+        db_table = "task_queue"
+        constraints = [models.UniqueConstraint(fields=["namespace_id", "name", "kind"], name="task_queue_unique")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class TimerTask(models.Model):

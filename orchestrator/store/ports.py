@@ -41,7 +41,7 @@ class Node(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A scheduled task no worker has started."""
+    """A scheduled task no worker has started; see `orchestrator.core.priority.Share` for its place in the queue."""
 
     shard_id: int
     namespace_id: str
@@ -53,6 +53,9 @@ class Task(NamedTuple):
     run_id: str
     scheduled_event_id: int
     stamp: int
+    fairness_pass: int = 0
+    fairness_key: str = ""
+    fairness_weight: int = 1000
 
 
 class Transfer(NamedTuple):
@@ -216,7 +219,7 @@ class Store(Protocol):
         ...
 
     def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
-        """Stored tasks of a queue, most urgent first, then oldest first."""
+        """Stored tasks of a queue by level, fairness pass and age: in the order in which they are to be handed out."""
         ...
 
     def transfers(self, before: int, limit: int) -> list[Transfer]:
@@ -225,6 +228,18 @@ class Store(Protocol):
 
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
         """Whether each queue, given as (namespace id, name, kind), has stored tasks; one statement for many queues."""
+        ...
+
+    def waiting_by_level(self, namespace_id: str, task_queue: str, kind: int) -> dict[int, tuple[int, int]]:
+        """How many stored tasks a queue has at each level, and when the oldest of them was born."""
+        ...
+
+    def task_queue_configs(self) -> dict[tuple[str, str, int], bytes]:
+        """The configuration of every queue that has one, by (namespace id, name, kind)."""
+        ...
+
+    def change_task_queue_config(self, queue: tuple[str, str, int], change: Callable[[bytes], bytes]) -> bytes:
+        """Replaces the configuration of a queue by what `change` makes of it, under lock; returns the new one."""
         ...
 
     def delete_task(self, task: Task) -> None:

@@ -51,8 +51,8 @@ PARTS: dict[str, str] = {
     "buried": """DELETE FROM dispatch_task d USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
         WHERE d.shard_id = k.s AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i""",
     "tasks": """INSERT INTO dispatch_task (shard_id, namespace_id, task_queue, kind, priority, created_time,
-            workflow_id, run_id, scheduled_event_id, stamp)
-        SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            workflow_id, run_id, scheduled_event_id, stamp, fairness_pass, fairness_key, fairness_weight)
+        SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
     "transferred": """DELETE FROM transfer_task t USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
         WHERE t.shard_id = k.s AND t.run_id = k.r AND t.kind = k.c AND t.event_id = k.i""",
     "transfers": """INSERT INTO transfer_task (shard_id, namespace_id, workflow_id, run_id, kind, event_id,
@@ -321,6 +321,9 @@ def _parts(changes: Changes) -> tuple[list[str], list[Any]]:
             UuidArray.of(task.run_id for task in tasks),
             Int8Array.of([task.scheduled_event_id for task in tasks]),
             Int4Array.of([task.stamp for task in tasks]),
+            Int8Array.of([task.fairness_pass for task in tasks]),
+            TextArray.of(task.fairness_key for task in tasks),
+            Int4Array.of([task.fairness_weight for task in tasks]),
         )
     if changes.transferred:
         add(

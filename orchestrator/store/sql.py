@@ -16,13 +16,14 @@ from django.db import (
     connections,
     transaction,
 )
-from django.db.models import Model
+from django.db.models import Count, Min, Model
 
 from orchestrator.models import (
     CurrentExecution,
     DispatchTask,
     Execution,
     HistoryNode,
+    TaskQueue,
     TimerTask,
     TransferTask,
     VisibilityRecord,
@@ -354,7 +355,7 @@ class SqlStore:
         rows = (
             DispatchTask.objects.using(self.alias)
             .filter(namespace_id=namespace_id, task_queue=task_queue, kind=kind)
-            .order_by("priority", "id")
+            .order_by("priority", "fairness_pass", "id")
             .values_list(*Task._fields)[:limit]
         )
         return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
@@ -388,6 +389,37 @@ class SqlStore:
                 cursor.execute(f"SELECT {', '.join([exists] * len(some))}", values)
                 found.extend(bool(value) for value in cursor.fetchone())
         return found
+
+    @reading
+    def waiting_by_level(self, namespace_id: str, task_queue: str, kind: int) -> dict[int, tuple[int, int]]:
+        """See Store."""
+        rows = (
+            DispatchTask.objects.using(self.alias)
+            .filter(namespace_id=namespace_id, task_queue=task_queue, kind=kind)
+            .values_list("priority")
+            .annotate(Count("id"), Min("created_time"))
+            .order_by("priority")
+        )
+        return {level: (count, oldest) for level, count, oldest in rows}
+
+    @reading
+    def task_queue_configs(self) -> dict[tuple[str, str, int], bytes]:
+        """See Store."""
+        rows = TaskQueue.objects.using(self.alias).values_list("namespace_id", "name", "kind", "config")
+        return {(str(namespace), name, kind): bytes(config) for namespace, name, kind, config in rows}
+
+    def change_task_queue_config(self, queue: tuple[str, str, int], change: Callable[[bytes], bytes]) -> bytes:
+        """See Store."""
+        namespace_id, name, kind = queue
+        with transaction.atomic(using=self.alias):
+            row, _ = (
+                TaskQueue.objects.using(self.alias)
+                .select_for_update()
+                .get_or_create(namespace_id=namespace_id, name=name, kind=kind)
+            )
+            row.config = config = change(bytes(row.config))
+            row.save(update_fields=["config"])
+        return config
 
     @reading
     def delete_task(self, task: Task) -> None:

@@ -275,12 +275,15 @@ class Unit:
                 state.namespace_id,
                 each.task_queue,
                 each.kind,
-                each.priority,
+                each.share.level,
                 self.now,
                 state.workflow_id,
                 key.run_id,
                 each.scheduled_event_id,
                 each.stamp,
+                each.fairness_pass or self.now,
+                each.share.key,
+                each.share.weight,
             )
         for transfer in run.transfers:
             changes.transfers.append(

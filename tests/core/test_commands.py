@@ -52,7 +52,7 @@ def test_schedule_activity() -> None:
     pending = simulation.activity("activity")
     assert Priority.FromString(pending.priority) == Priority(priority_key=1, fairness_key="tenant")
     task = simulation.tasks[ACTIVITY, 5]
-    assert (task.task_queue, task.priority) == (QUEUE, 1)
+    assert (task.task_queue, task.share.level) == (QUEUE, 1)
 
 
 @pytest.mark.parametrize(

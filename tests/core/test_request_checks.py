@@ -71,7 +71,7 @@ def test_durations(seconds: int, nanos: int, problem: str) -> None:
 
 @pytest.mark.parametrize(("key", "level"), [(0, 3), (1, 1), (3, 3), (5, 5), (9, 5)])
 def test_priority_levels(key: int, level: int) -> None:
-    assert priority.level(Priority(priority_key=key).SerializeToString()) == level
+    assert priority.share(Priority(priority_key=key).SerializeToString()).level == level
 
 
 def test_a_priority_is_merged_field_by_field() -> None:
