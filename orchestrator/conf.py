@@ -26,9 +26,11 @@ class HugoSettings:
         writer_lanes: threads that commit, each with its own connection; SQLite always uses one.
         batch_limit: transitions in one commit, at most.
         cached_states: mutable states kept in memory, at most.
+        cached_states_size: bytes of them and their histories, at most.
         sweep_interval: seconds between two looks for stored tasks nobody told this process of.
         poll_timeout: seconds an idle poll waits before it is answered empty.
         history_poll_timeout: seconds a history long poll waits before it is answered empty.
+        update_poll_timeout: seconds a call waits for the stage of an update before it is answered with the present one.
         limit_*: bytes, unless the name says count; what happens above each is in `docs/reference/limits.md`.
         suggest_continue_as_new_count: events from which a workflow task suggests to continue as new.
         suggest_continue_as_new_size: history bytes from which it does.
@@ -50,9 +52,11 @@ class HugoSettings:
     writer_lanes: int = 2
     batch_limit: int = 256
     cached_states: int = 10_000
+    cached_states_size: int = 64 * MIB
     sweep_interval: float = 1.5
     poll_timeout: float = 60.0
     history_poll_timeout: float = 20.0
+    update_poll_timeout: float = 20.0
     limit_blob_size: int = 2 * MIB
     limit_memo_size: int = 2 * MIB
     limit_request_size: int = 4 * MIB
@@ -63,6 +67,9 @@ class HugoSettings:
     limit_activity_failure_size: int = 4096
     limit_pending_activities_count: int = 2000
     limit_signals_count: int = 10_000
+    limit_updates_in_flight_count: int = 10
+    limit_updates_in_flight_size: int = 20 * MIB
+    limit_updates_count: int = 2000
     limit_buffered_events_count: int = 100
     limit_buffered_events_size: int = 2 * MIB
     limit_search_attributes_count: int = 100

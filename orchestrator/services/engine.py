@@ -12,6 +12,7 @@ from uuid import UUID
 
 from orchestrator.conf import HugoSettings
 from orchestrator.core.limits import Limits
+from orchestrator.core.update_news import News
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import Unavailable
 from orchestrator.services.bootstrap import FIRST_SHARD, Cluster
@@ -21,6 +22,7 @@ from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRe
 from orchestrator.services.queries import Queries
 from orchestrator.services.task_token import TokenCodec
 from orchestrator.services.timers import Timers
+from orchestrator.services.update_waiters import UpdateWaiters
 from orchestrator.services.workers import Workers
 from orchestrator.store.ports import Store, WorkflowKey
 from orchestrator.store.transition import Operation
@@ -83,6 +85,7 @@ class Engine:
         self.queries = Queries()
         self.workers = Workers()
         self.history_waiters = HistoryWaiters()
+        self.update_waiters = UpdateWaiters()
         self.unit_of_work = UnitOfWork(
             store,
             self.limits,
@@ -92,6 +95,7 @@ class Engine:
             lanes=lanes,
             batch_limit=settings.batch_limit,
             cache_size=settings.cached_states,
+            cache_weight=settings.cached_states_size,
             dispatcher=self.matching,
             observer=self,
         )
@@ -110,6 +114,7 @@ class Engine:
         """Ends waiting polls and long polls with their empty replies."""
         self.matching.drain()
         self.history_waiters.drain()
+        self.update_waiters.drain()
 
     async def stop(self) -> None:
         """Commits what is in flight, then stops everything."""
@@ -184,6 +189,10 @@ class Engine:
         if earliest_wake:
             self.timers.expect(earliest_wake)
 
+    def updated(self, run_id: str, news: dict[str, News]) -> None:
+        """Called by the unit of work, on a committing thread, after a commit that moved updates of a run."""
+        self.update_waiters.tell(run_id, news)
+
 
 def key_of(namespace_id: str, workflow_id: str, shard_count: int) -> WorkflowKey:
     """Places a workflow: CRC-32 of its namespace and id, modulo the shards of the database."""
@@ -203,6 +212,9 @@ def limits_of(settings: HugoSettings) -> Limits:
         activity_failure_size=settings.limit_activity_failure_size,
         pending_activities=settings.limit_pending_activities_count,
         signals=settings.limit_signals_count,
+        updates_in_flight=settings.limit_updates_in_flight_count,
+        updates_in_flight_size=settings.limit_updates_in_flight_size,
+        updates=settings.limit_updates_count,
         buffered_events=settings.limit_buffered_events_count,
         buffered_events_size=settings.limit_buffered_events_size,
         search_attributes=settings.limit_search_attributes_count,

@@ -72,35 +72,48 @@ class Group:
 
 
 class Cache:
-    """The states of runs a lane has seen lately; only its lane touches it."""
+    """The states of runs a lane has seen lately, with their histories; only its lane touches it.
 
-    def __init__(self, size: int) -> None:
+    Args:
+        size: runs kept, at most.
+        weight: bytes of states and histories kept, at most.
+    """
+
+    def __init__(self, size: int, weight: int) -> None:
         self._size = size
-        self._runs: OrderedDict[RunKey, Loaded] = OrderedDict()
+        self._limit = weight
+        self._weight = 0
+        self._runs: OrderedDict[RunKey, tuple[Loaded, int]] = OrderedDict()
 
     def get(self, key: RunKey) -> Loaded | None:
         """The run as last seen; its version must be compared with the stored one."""
-        return self._runs.get(key)
+        found = self._runs.get(key)
+        return found[0] if found is not None else None
 
-    def kept(self) -> list[RunKey]:
+    def keys(self) -> list[RunKey]:
         """The runs it has."""
         return list(self._runs)
 
     def keep(self, runs: Iterable[Loaded]) -> None:
-        """Remembers runs, and forgets the ones not used for longest."""
+        """Remembers open runs, and forgets the ones not used for longest."""
         for run in runs:
+            self._forget(run.key)
             if run.state.running:
-                self._runs[run.key] = run
-                self._runs.move_to_end(run.key)
-            else:
-                self._runs.pop(run.key, None)
-        while len(self._runs) > self._size:
-            self._runs.popitem(last=False)
+                weight = run.weight
+                self._runs[run.key] = (run, weight)
+                self._weight += weight
+        while self._runs and (len(self._runs) > self._size or self._weight > self._limit):
+            self._forget(next(iter(self._runs)))
 
     def drop(self, keys: Iterable[RunKey]) -> None:
         """Forgets runs."""
         for key in keys:
-            self._runs.pop(key, None)
+            self._forget(key)
+
+    def _forget(self, key: RunKey) -> None:
+        found = self._runs.pop(key, None)
+        if found is not None:
+            self._weight -= found[1]
 
 
 def gather(
@@ -171,9 +184,9 @@ def undo(batch: Batch) -> None:
 class Lane(threading.Thread):
     """One committing thread."""
 
-    def __init__(self, name: str, owner: "UnitOfWork", cache_size: int) -> None:
+    def __init__(self, name: str, owner: "UnitOfWork", cache: Cache) -> None:
         super().__init__(name=name, daemon=True)
-        self.cache = Cache(cache_size)
+        self.cache = cache
         self._owner = owner
         self._queue: deque[Request] = deque()
         self._held: dict[WorkflowKey, Group] = {}

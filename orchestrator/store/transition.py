@@ -17,6 +17,7 @@ from orchestrator.core.deadlines import set_wake
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
+from orchestrator.core.update_news import News
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.store.ports import (
     Changes,
@@ -59,6 +60,11 @@ class Loaded:
     size: int = 0
     stored_wake: int = 0
 
+    @property
+    def weight(self) -> int:
+        """Bytes it takes in memory, roughly: the state costs a few times its blob."""
+        return self.size + 4 * len(self.blob or b"")
+
     def snapshot(self) -> bytes:
         """The blob of the state as it is now."""
         if self.blob is None:
@@ -71,7 +77,7 @@ class Loaded:
             return
         self.size += sum(len(node.events) for node in nodes)
         if self.size > NODES_KEPT:
-            self.nodes = None
+            self.nodes, self.size = None, 0
         else:
             self.nodes.extend(nodes)
 
@@ -91,6 +97,7 @@ class Batch:
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
+    news: list[tuple[str, dict[str, News]]] = field(default_factory=list)
     done: list[Callable[[], None]] = field(default_factory=list)
     undone: list[Callable[[], None]] = field(default_factory=list)
 
@@ -303,6 +310,8 @@ class Unit:
         batch.dirty[key] = loaded
         if run.visible:
             batch.visible.add(key)
+        if run.news:
+            batch.news.append((key.run_id, run.news))
 
     def _open(self, loaded: Loaded) -> Run:
         for known, run in self._runs:

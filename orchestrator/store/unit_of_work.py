@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.core.limits import Limits
 from orchestrator.errors import Unavailable
-from orchestrator.store.lane import Lane, Request, gather, undo
+from orchestrator.store.lane import Cache, Lane, Request, gather, undo
 from orchestrator.store.ports import Dispatcher, Observer, Store, VersionConflict, WorkflowKey
 from orchestrator.store.transition import Batch, Operation
 
@@ -46,6 +46,7 @@ class UnitOfWork:
         lanes: how many threads commit.
         batch_limit: operations in one commit, at most.
         cache_size: states kept, at most.
+        cache_weight: bytes of states and histories kept, at most.
         dispatcher: hands tasks to workers.
         observer: learns what was committed.
     """
@@ -58,6 +59,7 @@ class UnitOfWork:
     lanes: int = 1
     batch_limit: int = 256
     cache_size: int = 10_000
+    cache_weight: int = 64 << 20
     dispatcher: Dispatcher | None = None
     observer: Observer | None = None
     counters: Counters = field(default_factory=Counters)
@@ -68,7 +70,10 @@ class UnitOfWork:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Starts the lanes; results are delivered on this loop."""
         self._loop = loop
-        self._threads = [Lane(f"hugo-lane-{i}", self, self.cache_size // self.lanes) for i in range(self.lanes)]
+        self._threads = [
+            Lane(f"hugo-lane-{i}", self, Cache(self.cache_size // self.lanes, self.cache_weight // self.lanes))
+            for i in range(self.lanes)
+        ]
         for lane in self._threads:
             lane.start()
 
