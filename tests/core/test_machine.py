@@ -108,6 +108,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.numbers = itertools.count()
         self.sent: list[str] = []
+        self.requests: set[str] = set()
         self.written: list[bytes] = []
         self.closed: bytes = b""
         self.simulation: Simulation
@@ -141,7 +142,7 @@ class Lives(RuleBasedStateMachine):
     @rule(request_id=st.sampled_from(["", "", "one", "two"]), skip=st.booleans())
     def signal(self, request_id: str, skip: bool) -> None:
         state = self.simulation.state
-        repeated = bool(request_id) and request_id in state.signal_request_ids
+        repeated = request_id in self.requests
         name = f"signal-{next(self.numbers)}"
         try:
             self.simulation.signal(name, request_id, skip_backoff=skip)
@@ -154,6 +155,8 @@ class Lives(RuleBasedStateMachine):
         else:
             if not repeated:
                 self.sent.append(name)
+            if request_id:
+                self.requests.add(request_id)
 
     @rule()
     def cancel(self) -> None:
