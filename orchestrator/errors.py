@@ -5,13 +5,12 @@ exceptions from the code and the type of the first detail.
 """
 
 from enum import IntEnum
-from typing import ClassVar
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import NamespaceState, ResourceExhaustedCause, ResourceExhaustedScope
 from temporalio.api.errordetails import v1 as details
-from temporalio.api.failure.v1 import Failure
+from temporalio.api.failure.v1 import Failure, MultiOperationExecutionAborted
 
 
 class Code(IntEnum):
@@ -67,7 +66,7 @@ class ServiceError(Exception):
         detail: the message packed as first detail of the status, or None.
     """
 
-    code: ClassVar[Code] = Code.UNKNOWN
+    code: Code = Code.UNKNOWN
     detail: Message | None = None
 
     def __init__(self, message: str) -> None:
@@ -238,6 +237,34 @@ class WorkflowClosing(WorkflowBusy):
 
     def __init__(self) -> None:
         super().__init__("workflow operation can not be applied because workflow is closing")
+
+
+class Aborted(ServiceError):
+    """The call was given up; it may be repeated from its beginning."""
+
+    code = Code.ABORTED
+
+
+class OperationAborted(Aborted):
+    """An operation that was not tried because another one of the same call failed."""
+
+    def __init__(self) -> None:
+        super().__init__("Operation was aborted.")
+        self.detail = MultiOperationExecutionAborted()
+
+
+class MultiOperationFailed(ServiceError):
+    """One of the operations of a call failed; the code is that operation's, the detail has the status of each."""
+
+    def __init__(self, errors: "list[ServiceError]") -> None:
+        super().__init__("Update-with-Start could not be executed.")
+        self.code = next((each.code for each in errors if not isinstance(each, OperationAborted)), Code.ABORTED)
+        failure = details.MultiOperationExecutionFailure()
+        for each in errors:
+            status = failure.statuses.add(code=int(each.code), message=each.message)
+            if each.detail is not None:
+                status.details.add().Pack(each.detail)
+        self.detail = failure
 
 
 class MessageTooLarge(ServiceError):

@@ -11,7 +11,7 @@ from temporalio.api.history.v1 import (
     WorkflowExecutionTimedOutEventAttributes,
 )
 
-from orchestrator.core import workflow_task
+from orchestrator.core import update, workflow_task
 from orchestrator.core.run import ACTIVITY, WORKFLOW, Run
 
 DEFAULT_REASON = "terminated by user via frontend"
@@ -131,5 +131,7 @@ def close(run: Run, status: WorkflowExecutionStatus.ValueType) -> None:
     state.sticky_queue = ""
     state.sticky_timeout = 0
     run.buffer.clear()
+    if state.updates:
+        update.close(run)
     run.visible = True
     run.changed = True

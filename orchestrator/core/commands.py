@@ -15,7 +15,7 @@ from temporalio.api.history.v1 import (
     WorkflowPropertiesModifiedEventAttributes,
 )
 
-from orchestrator.core import activity, chain, closing, continue_as_new, search_attributes, timer
+from orchestrator.core import activity, chain, closing, continue_as_new, search_attributes, timer, update_messages
 from orchestrator.core import command_checks as checks
 from orchestrator.core.command_checks import CommandFailed
 from orchestrator.core.completion import Completion
@@ -205,6 +205,11 @@ def _modify_properties(run: Run, command: Command, completion: Completion) -> No
 
 def _process_message(run: Run, command: Command, completion: Completion) -> None:
     message_id = command.protocol_message_command_attributes.message_id
+    for message in completion.messages:
+        if message.id == message_id:
+            completion.messages.remove(message)
+            update_messages.process(run, message, completion)
+            return
     raise CommandFailed(
         _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,
         f"ProtocolMessageCommand referenced absent message ID {message_id}",

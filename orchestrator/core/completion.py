@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from temporalio.api.protocol.v1 import Message
+
 from orchestrator.core.state import Activity
 
 
@@ -17,6 +19,7 @@ class Completion:
         search_attribute_types: the namespace's own attributes, by name.
         allow_eager: whether activities that ask for it are started here and now.
         eager: the activities to start so.
+        messages: what the worker says of updates; those a command stands for are taken out by it.
         cancelled: how many activities no worker had were cancelled; each left an event in the buffer.
     """
 
@@ -27,6 +30,7 @@ class Completion:
     allow_eager: bool = True
     eager: list[Activity] = field(default_factory=list)
     cancelled: int = 0
+    messages: list[Message] = field(default_factory=list)
 
     @property
     def wake(self) -> bool:

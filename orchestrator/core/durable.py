@@ -2,6 +2,7 @@
 
 from msgspec import structs
 from temporalio.api.common.v1 import Payload
+from temporalio.api.update.v1 import Request
 
 from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
 
@@ -13,10 +14,12 @@ def durable(state: ExecutionState) -> ExecutionState:
     not tell, and this leaves out:
 
     - the stickiness of the worker, and timeouts that come from it;
-    - workflow tasks of later attempts, whose events are written when one completes, and the count of attempts;
+    - speculative workflow tasks, and those of later attempts, whose events are written when one completes, and the
+      count of attempts;
     - since when a workflow task is kept alive by heartbeats, and whether the run is trying to close;
     - what happened to an activity between its SCHEDULED and its last STARTED event: attempts, backoff, heartbeats,
       failures, who works on it;
+    - updates that are admitted and neither accepted nor brought by a reset, and which of them a worker has;
     - the buffer itself, request ids of signals and cancel requests, the first start of a chain of runs;
     - bookkeeping: stamps, the stored wake-up, the number of transitions.
 
@@ -34,6 +37,11 @@ def durable(state: ExecutionState) -> ExecutionState:
         signal_request_ids=[],
         activities={key: _activity(each) for key, each in state.activities.items()},
         buffered=[],
+        updates={
+            key: structs.replace(each, sent=False, request=_normal_request(each.request))
+            for key, each in state.updates.items()
+            if each.accepted_event_id or each.in_history
+        },
         memo=_normal(state.memo),
         search_attributes=_normal(state.search_attributes),
         wake_time=0,
@@ -43,7 +51,7 @@ def durable(state: ExecutionState) -> ExecutionState:
 
 
 def _workflow_task(task: WorkflowTask | None) -> WorkflowTask | None:
-    if task is None or task.attempt > 1:
+    if task is None or task.attempt > 1 or task.speculative:
         return None
     return structs.replace(task, original_scheduled_time=0, schedule_to_start=0, stamp=0)
 
@@ -69,3 +77,7 @@ def _activity(activity: Activity) -> Activity:
 
 def _normal(fields: dict[str, bytes]) -> dict[str, bytes]:
     return {key: Payload.FromString(data).SerializeToString(deterministic=True) for key, data in fields.items()}
+
+
+def _normal_request(request: bytes) -> bytes:
+    return Request.FromString(request).SerializeToString(deterministic=True)

@@ -2,7 +2,7 @@
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 
-from orchestrator.core import closing, workflow_task
+from orchestrator.core import closing, update, workflow_task
 from orchestrator.core.run import Run
 
 HISTORY_SIZE = "Workflow history size exceeds limit."
@@ -13,7 +13,8 @@ STATE_SIZE = "Workflow mutable state size exceeds limit."
 def enforce_limits(run: Run) -> None:
     """Terminates a run whose history or state is too large, and ends a workflow task behind which too much waits.
 
-    The sizes are those before this transition: what it adds is weighed when it is written.
+    The sizes are those before this transition: what it adds is weighed when it is written. Updates in flight have a
+    limit of their own.
     """
     state, limits = run.state, run.limits
     if not state.running:
@@ -32,7 +33,7 @@ def enforce_limits(run: Run) -> None:
         closing.terminate(run, reason=HISTORY_SIZE, identity=workflow_task.SERVER_IDENTITY)
     elif state.next_event_id - 1 > limits.history_count:
         closing.terminate(run, reason=HISTORY_COUNT, identity=workflow_task.SERVER_IDENTITY)
-    elif run.stored_size > limits.state_size:
+    elif run.stored_size > limits.state_size and run.stored_size - update.bytes_in_flight(state) > limits.state_size:
         closing.terminate(run, reason=STATE_SIZE, identity=workflow_task.SERVER_IDENTITY)
 
 

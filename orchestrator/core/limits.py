@@ -27,8 +27,16 @@ class Limits:
     search_attributes_size: int = 40 * 1024
     links: int = 10
     link_size: int = 4000
+    updates_in_flight: int = 10
+    updates_in_flight_size: int = 20 * MIB
+    updates: int = 2000
     suggest_continue_as_new_count: int = 4096
     suggest_continue_as_new_size: int = 4 * MIB
     default_workflow_task_timeout: int = 10 * SECOND
     maximum_workflow_task_timeout: int = 120 * SECOND
     workflow_task_heartbeat_timeout: int = 30 * 60 * SECOND
+
+    @property
+    def suggest_continue_as_new_updates(self) -> int:
+        """Updates of a run from which a workflow task suggests to continue as new."""
+        return self.updates * 9 // 10

@@ -13,7 +13,7 @@ from orchestrator.core import birth, priority, reset_points, retry, search_attri
 from orchestrator.core.birth import Identity
 from orchestrator.core.commands import merge
 from orchestrator.core.start import is_null
-from orchestrator.core.state import Activity, ExecutionState, ResetPoint, Timer, WorkflowTask
+from orchestrator.core.state import Activity, ExecutionState, ResetPoint, Timer, Update, WorkflowTask
 from orchestrator.core.wire import after, length_ns, time_ns
 
 
@@ -237,6 +237,24 @@ def _properties_modified(state: ExecutionState, event: HistoryEvent) -> None:
     merge(state.memo, event.workflow_properties_modified_event_attributes.upserted_memo.fields, is_null)
 
 
+def _update_admitted(state: ExecutionState, event: HistoryEvent) -> None:
+    request = event.workflow_execution_update_admitted_event_attributes.request
+    state.updates[request.meta.update_id] = Update(request.SerializeToString(), in_history=True)
+
+
+def _update_accepted(state: ExecutionState, event: HistoryEvent) -> None:
+    update_id = event.workflow_execution_update_accepted_event_attributes.protocol_instance_id
+    update = state.updates.setdefault(update_id, Update(b""))
+    update.accepted_event_id = event.event_id
+    update.request = b""
+
+
+def _update_completed(state: ExecutionState, event: HistoryEvent) -> None:
+    update_id = event.workflow_execution_update_completed_event_attributes.meta.update_id
+    del state.updates[update_id]
+    state.completed_updates[update_id] = event.event_id
+
+
 def _closed(status: WorkflowExecutionStatus.ValueType) -> Callable[[ExecutionState, HistoryEvent], None]:
     def apply(state: ExecutionState, event: HistoryEvent) -> None:
         state.status = status
@@ -244,6 +262,7 @@ def _closed(status: WorkflowExecutionStatus.ValueType) -> Callable[[ExecutionSta
         state.workflow_task = None
         state.activities = {}
         state.timers = {}
+        state.updates = {key: each for key, each in state.updates.items() if each.accepted_event_id}
         state.backoff_until = 0
 
     return apply
@@ -273,6 +292,9 @@ EVENTS: dict[EventType.ValueType, Callable[[ExecutionState, HistoryEvent], None]
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED: _options_updated,
     _E.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: _search_attributes_upserted,
     _E.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: _properties_modified,
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED: _update_admitted,
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: _update_accepted,
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED: _update_completed,
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: _closed(_S.WORKFLOW_EXECUTION_STATUS_COMPLETED),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: _closed(_S.WORKFLOW_EXECUTION_STATUS_FAILED),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: _closed(_S.WORKFLOW_EXECUTION_STATUS_CANCELED),

@@ -15,7 +15,7 @@ from temporalio.api.enums.v1 import (
 from temporalio.api.failure.v1 import Failure, ResetWorkflowFailureInfo
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import activity, rebuilder, signals, workflow_task
+from orchestrator.core import activity, rebuilder, signals, update, workflow_task
 from orchestrator.core.birth import Identity, run_expiration
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
@@ -139,7 +139,20 @@ def _signal(run: Run, event: HistoryEvent) -> None:
     )
 
 
+def _update_admitted(run: Run, event: HistoryEvent) -> None:
+    update.admit_again(run, event.workflow_execution_update_admitted_event_attributes.request)
+
+
+def _update_accepted(run: Run, event: HistoryEvent) -> None:
+    """One that was admitted by an event has no request here; that event brings it."""
+    attributes = event.workflow_execution_update_accepted_event_attributes
+    if attributes.HasField("accepted_request"):
+        update.admit_again(run, attributes.accepted_request)
+
+
 REAPPLIED: dict[EventType.ValueType, tuple[int, Callable[[Run, HistoryEvent], None]]] = {
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: (_X.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, _signal),
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED: (_X.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE, _update_admitted),
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: (_X.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE, _update_accepted),
 }
 """Events that are taken over: the kind that excludes them, and how."""

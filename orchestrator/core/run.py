@@ -18,7 +18,9 @@ from temporalio.api.sdk.v1 import UserMetadata
 from orchestrator.core.limits import Limits
 from orchestrator.core.priority import DEFAULT, Share
 from orchestrator.core.state import ExecutionState
+from orchestrator.core.update_news import News
 from orchestrator.core.wire import timestamp
+from orchestrator.core.workflow_task_events import settle
 
 WORKFLOW = 1
 ACTIVITY = 2
@@ -37,6 +39,7 @@ BUFFERED = frozenset(
         _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
         _E.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
         _E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
+        _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED,
     }
 )
 """Events that wait for the end of the workflow task; all others get their id at once."""
@@ -106,6 +109,7 @@ class Run:
         inherited: the history a new run begins with, as `finish` returns it.
         transfers: what this transition owes to other runs.
         transferred: what it paid of what earlier ones owed.
+        news: what became of updates, by their ids, for who waits for them.
     """
 
     state: ExecutionState
@@ -125,6 +129,7 @@ class Run:
     inherited: list[tuple[int, int, bytes]] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     transferred: list[Transfer] = field(default_factory=list)
+    news: dict[str, News] = field(default_factory=dict)
     _open: list[HistoryEvent] | None = None
     _buffer: list[HistoryEvent] | None = None
     _now: Timestamp | None = None
@@ -165,7 +170,7 @@ class Run:
         links: Iterable[Link] = (),
         worker_may_ignore: bool = False,
     ) -> HistoryEvent:
-        """Writes an event, or buffers it.
+        """Writes an event, or buffers it. A speculative workflow task comes into the history before it.
 
         Args:
             event_type: its type.
@@ -176,6 +181,9 @@ class Run:
             links: kept with the event.
             worker_may_ignore: whether an SDK that does not know the event may pass over it.
         """
+        task = self.state.workflow_task
+        if task is not None and task.speculative:
+            settle(self, task)
         if self._now is None:
             self._now = timestamp(self.now)
         own: dict[str, Any] = {field_name: attributes}

@@ -73,6 +73,9 @@ class WorkflowTask(msgspec.Struct, array_like=True):
 
     With an attempt above 1 it is transient: its events are written only when it completes, until then
     `scheduled_event_id` and `started_event_id` are the ids they will get if nothing comes between.
+
+    A speculative one, made for updates alone, has no events either: they are written before whatever is written next,
+    and never when all it led to is that its updates were rejected.
     """
 
     scheduled_event_id: int
@@ -91,6 +94,7 @@ class WorkflowTask(msgspec.Struct, array_like=True):
     suggestions: tuple[int, ...] = ()
     stamp: int = 0
     worker_version: bytes = b""
+    speculative: bool = False
 
 
 class ResetPoint(msgspec.Struct, array_like=True, frozen=True):
@@ -106,8 +110,28 @@ class ResetPoint(msgspec.Struct, array_like=True, frozen=True):
     run_id: str = ""
 
 
+class Update(msgspec.Struct, array_like=True):
+    """An update that is not completed.
+
+    Attributes:
+        request: a serialized temporal.api.update.v1.Request; empty once it is accepted, the event has it then.
+        sent: whether the workflow task that a worker has, or had, carries it.
+        accepted_event_id: of the event that accepted it; 0 before.
+        in_history: whether a reset brought it, with an event that has its request.
+    """
+
+    request: bytes
+    sent: bool = False
+    accepted_event_id: int = 0
+    in_history: bool = False
+
+
 class ExecutionState(msgspec.Struct, array_like=True):
-    """All a run is, but for its history."""
+    """All a run is, but for its history.
+
+    `updates` are those not completed, in the order of their admission; `completed_updates` has the event that completed
+    each of the others.
+    """
 
     namespace_id: str
     workflow_id: str
@@ -158,6 +182,8 @@ class ExecutionState(msgspec.Struct, array_like=True):
     reset_points: list[ResetPoint] = []
     reset_run_id: str = ""
     last_reset_time: int = 0
+    updates: dict[str, Update] = {}
+    completed_updates: dict[str, int] = {}
 
     @property
     def running(self) -> bool:

@@ -1,7 +1,8 @@
 """The workflow task machine: scheduled, started, then completed, failed or timed out.
 
 At most one workflow task is pending. The first attempt writes its events as it goes; later attempts are transient and
-write them only when one completes, so a task that fails for hours leaves one failure in the history.
+write them only when one completes, so a task that fails for hours leaves one failure in the history. A speculative
+task, which exists for updates alone, writes them when anything else is written, and leaves nothing when it is dropped.
 """
 
 import copy
@@ -10,7 +11,6 @@ from temporalio.api.common.v1 import MeteringMetadata, WorkerVersionStamp
 from temporalio.api.enums.v1 import (
     EventType,
     SuggestContinueAsNewReason,
-    TaskQueueKind,
     TimeoutType,
     WorkflowTaskFailedCause,
 )
@@ -19,18 +19,17 @@ from temporalio.api.history.v1 import (
     HistoryEvent,
     WorkflowTaskCompletedEventAttributes,
     WorkflowTaskFailedEventAttributes,
-    WorkflowTaskScheduledEventAttributes,
-    WorkflowTaskStartedEventAttributes,
     WorkflowTaskTimedOutEventAttributes,
 )
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
-from temporalio.api.taskqueue.v1 import TaskQueue
 
 from orchestrator.core import reset_points
 from orchestrator.core.priority import share
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
-from orchestrator.core.state import ResetPoint, WorkflowTask
-from orchestrator.core.wire import SECOND, after, duration
+from orchestrator.core.state import ExecutionState, ResetPoint, WorkflowTask
+from orchestrator.core.wire import SECOND, after
+from orchestrator.core.workflow_task_events import queue_message as queue_message
+from orchestrator.core.workflow_task_events import write_scheduled, write_started
 from orchestrator.errors import NotFound
 
 INLINE_REQUEST_ID = "request-from-RespondWorkflowTaskCompleted"
@@ -38,24 +37,27 @@ SERVER_IDENTITY = "history-service"
 _SLOW_RETRY_FROM = 3
 _SLOW_RETRY_INITIAL = 5 * SECOND
 _SLOW_RETRY_MAXIMUM = 600 * SECOND
+_REPEATED_EVENTS = 10
 _FRESH_START_CAUSES = frozenset({WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW})
 
 
-def queue_message(name: str, normal_name: str = "") -> TaskQueue:
-    """The message of a normal queue, or of a sticky one when a normal name is given."""
-    if normal_name:
-        return TaskQueue(name=name, kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=normal_name)
-    return TaskQueue(name=name, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL)
+def schedule(run: Run, *, original_time: int = 0, speculative: bool = False) -> None:
+    """Schedules the workflow task unless one is pending; the caller may still start it in the same transition.
 
-
-def schedule(run: Run, *, original_time: int = 0) -> None:
-    """Schedules the workflow task unless one is pending; the caller may still start it in the same transition."""
+    Args:
+        run: an open run.
+        original_time: since when heartbeats keep this task alive.
+        speculative: whether the task is for updates alone. It becomes an ordinary one when there are buffered events
+            to be seen, after a failed attempt, and before the first task has completed: a worker must have something
+            to go back to.
+    """
     state = run.state
     if state.workflow_task is not None:
         return
     if run.has_buffered:
         run.flush()
         state.workflow_task_attempt = 1
+        speculative = False
     attempt = state.workflow_task_attempt
     sticky = bool(state.sticky_queue)
     queue = state.sticky_queue or state.task_queue
@@ -70,9 +72,10 @@ def schedule(run: Run, *, original_time: int = 0) -> None:
         sticky=sticky,
         schedule_to_start=state.sticky_timeout if sticky else 0,
         stamp=run.new_stamp(),
+        speculative=speculative and attempt == 1 and state.completed_workflow_tasks > 0,
     )
-    if attempt == 1:
-        _write_scheduled(run, task)
+    if attempt == 1 and not task.speculative:
+        write_scheduled(run, task)
     state.workflow_task = task
     state.backoff_until = 0
     if task.schedule_to_start:
@@ -111,15 +114,15 @@ def start(
     if task.attempt > 1 and state.next_event_id != task.scheduled_event_id:
         task.attempt = state.workflow_task_attempt = 1
         task.scheduled_event_id = state.next_event_id
-        _write_scheduled(run, task)
+        write_scheduled(run, task)
     task.request_id = request_id
     task.identity = identity
     task.worker_version = worker_version.SerializeToString() if worker_version is not None else b""
     task.started_time = run.now
     task.history_size = state.history_size + sum(event.ByteSize() for batch in run.batches for event in batch)
     task.suggestions = _suggestions(run, task)
-    if task.attempt == 1:
-        _write_started(run, task)
+    if task.attempt == 1 and not task.speculative:
+        write_started(run, task)
     else:
         task.started_event_id = task.scheduled_event_id + 1
     run.wake_at(after(run.now, task.timeout))
@@ -157,8 +160,8 @@ def complete(
     task = state.workflow_task
     assert task is not None
     if task.attempt > 1:
-        _write_scheduled(run, task)
-        _write_started(run, task)
+        write_scheduled(run, task)
+        write_started(run, task)
     event = run.add(
         EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
         "workflow_task_completed_event_attributes",
@@ -182,6 +185,25 @@ def complete(
     build_id = worker_version.build_id if worker_version is not None else ""
     reset_points.add(state, ResetPoint(build_id, binary_checksum, event.event_id, run.now))
     return event.event_id
+
+
+def can_be_dropped(run: Run, repeats_events: bool) -> bool:
+    """Whether the started task can end without a trace, when nothing but rejections came of it.
+
+    The next task then shows its worker the events of this one again. That a worker must be able to bear, and not too
+    many of them.
+    """
+    task = run.state.workflow_task
+    assert task is not None
+    # The COMPLETED event of the task before has been seen by its worker, so to say.
+    shown = task.scheduled_event_id - run.state.previous_started_event_id - 2
+    return task.speculative and (shown == 0 or (repeats_events and shown <= _REPEATED_EVENTS))
+
+
+def drop(run: Run) -> None:
+    """Ends a started speculative task without a trace."""
+    run.state.workflow_task = None
+    run.changed = True
 
 
 def fail(
@@ -259,16 +281,17 @@ def deadline(task: WorkflowTask) -> tuple[int, TimeoutType.ValueType]:
 
 
 def transient_events(run: Run) -> list[HistoryEvent]:
-    """The events a transient task would have, with the ids they would get; nothing is written."""
+    """The events a transient or speculative task would have, with the ids they would get; nothing is written."""
     task = run.state.workflow_task
-    if task is None or task.attempt == 1:
+    if task is None or (task.attempt == 1 and not task.speculative):
         return []
     scratch = Run(state=copy.copy(run.state), now=run.now, limits=run.limits)
     scratch.state.next_event_id = task.scheduled_event_id
+    scratch.state.workflow_task = None
     shown = copy.copy(task)
-    _write_scheduled(scratch, shown)
+    write_scheduled(scratch, shown)
     if task.started_event_id:
-        _write_started(scratch, shown)
+        write_started(scratch, shown)
     return [event for batch in scratch.batches for event in batch]
 
 
@@ -285,7 +308,14 @@ def _suggestions(run: Run, task: WorkflowTask) -> tuple[int, ...]:
         found.append(SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_HISTORY_SIZE_TOO_LARGE)
     if run.state.next_event_id >= run.limits.suggest_continue_as_new_count:
         found.append(SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_HISTORY_EVENTS)
+    if updates_of(run.state) >= run.limits.suggest_continue_as_new_updates:
+        found.append(SuggestContinueAsNewReason.SUGGEST_CONTINUE_AS_NEW_REASON_TOO_MANY_UPDATES)
     return tuple(int(reason) for reason in found)
+
+
+def updates_of(state: ExecutionState) -> int:
+    """How many updates a run has taken, those it has rejected not counted."""
+    return len(state.updates) + len(state.completed_updates)
 
 
 def _count_failure(run: Run, *, fresh: bool = False) -> None:
@@ -298,37 +328,3 @@ def _count_failure(run: Run, *, fresh: bool = False) -> None:
         state.workflow_task_attempt += 1
     state.workflow_task = None
     run.changed = True
-
-
-def _write_scheduled(run: Run, task: WorkflowTask) -> None:
-    normal = run.state.task_queue if task.sticky else ""
-    event = run.add(
-        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
-        "workflow_task_scheduled_event_attributes",
-        WorkflowTaskScheduledEventAttributes(
-            task_queue=queue_message(task.task_queue, normal),
-            start_to_close_timeout=duration(task.timeout),
-            attempt=task.attempt,
-        ),
-        time=task.scheduled_time,
-    )
-    task.scheduled_event_id = event.event_id
-
-
-def _write_started(run: Run, task: WorkflowTask) -> None:
-    event = run.add(
-        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
-        "workflow_task_started_event_attributes",
-        WorkflowTaskStartedEventAttributes(
-            scheduled_event_id=task.scheduled_event_id,
-            identity=task.identity,
-            request_id=task.request_id,
-            suggest_continue_as_new=bool(task.suggestions),
-            suggest_continue_as_new_reasons=task.suggestions,  # type: ignore[arg-type]
-            history_size_bytes=task.history_size,
-            worker_version=WorkerVersionStamp.FromString(task.worker_version) if task.worker_version else None,
-        ),
-        time=task.started_time,
-    )
-    task.started_event_id = event.event_id
-    run.end_batch()

@@ -30,6 +30,7 @@ from orchestrator.services import (
     search_attributes,
     start_workflow,
     task_queues,
+    update_workflow,
     visibility,
     visibility_windows,
     workflow_tasks,
@@ -38,6 +39,7 @@ from orchestrator.services.composition import build_engine
 from orchestrator.services.current import clear_running, set_running
 from orchestrator.services.describe_workflow import describe_workflow_execution
 from orchestrator.services.engine import Engine
+from orchestrator.services.multi_operation import execute_multi_operation
 from orchestrator.services.poll_replies import workflow_task_reply
 from orchestrator.services.reset_workflow import reset_workflow_execution
 
@@ -204,6 +206,13 @@ WORKFLOW_METHODS: dict[str, Row] = {
         workflow.UpdateActivityOptionsRequest, committed(activity_control.update_activity_options)
     ),
     "QueryWorkflow": Row(workflow.QueryWorkflowRequest, timed(query_workflow.query_workflow)),
+    "UpdateWorkflowExecution": Row(
+        workflow.UpdateWorkflowExecutionRequest, timed(update_workflow.update_workflow_execution)
+    ),
+    "PollWorkflowExecutionUpdate": Row(
+        workflow.PollWorkflowExecutionUpdateRequest, timed(update_workflow.poll_workflow_execution_update)
+    ),
+    "ExecuteMultiOperation": Row(workflow.ExecuteMultiOperationRequest, timed(execute_multi_operation)),
     "RespondQueryTaskCompleted": Row(
         workflow.RespondQueryTaskCompletedRequest, immediate(query_workflow.respond_query_task_completed)
     ),

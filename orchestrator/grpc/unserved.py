@@ -7,7 +7,6 @@ test compares both with the descriptors of the services. `docs/reference/rpc.md`
 WORKFLOW_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
 OPERATOR_SERVICE = "temporal.api.operatorservice.v1.OperatorService"
 
-UPDATES = "updates are not served yet"
 SCHEDULES = "schedules are not served yet"
 BATCHES = "batch operations are not served yet"
 NEXUS = "Nexus is not served yet"
@@ -21,7 +20,6 @@ ARCHIVAL = "there is no archive"
 
 _REASONS: dict[str, dict[str, str]] = {
     WORKFLOW_SERVICE: {
-        UPDATES: "ExecuteMultiOperation UpdateWorkflowExecution PollWorkflowExecutionUpdate",
         SCHEDULES: (
             "CreateSchedule DescribeSchedule UpdateSchedule PatchSchedule ListScheduleMatchingTimes DeleteSchedule "
             "ListSchedules CountSchedules"

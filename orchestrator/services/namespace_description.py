@@ -27,7 +27,11 @@ def describe(row: Namespace, settings: HugoSettings) -> DescribeNamespaceRespons
 def capabilities() -> NamespaceInfo.Capabilities:
     """What clients may use in every namespace; they change their behaviour by it, so it claims only what is served."""
     return NamespaceInfo.Capabilities(
-        eager_workflow_start=True, worker_heartbeats=True, worker_poll_complete_on_shutdown=True
+        eager_workflow_start=True,
+        sync_update=True,
+        async_update=True,
+        worker_heartbeats=True,
+        worker_poll_complete_on_shutdown=True,
     )
 
 

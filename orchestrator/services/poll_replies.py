@@ -46,6 +46,7 @@ async def workflow_task_reply(engine: Engine, started: StartedWorkflowTask) -> P
         history=History.FromString(b"".join(node.events for node in nodes)),
         next_page_token=token,
         queries=_queries(engine, started.run_id),
+        messages=started.messages,
     )
     if not token:
         reply.history.events.extend(started.transient)
@@ -93,6 +94,9 @@ def _queries(engine: Engine, run_id: str) -> dict[str, WorkflowQuery]:
 async def _history(engine: Engine, started: StartedWorkflowTask) -> tuple[list[Node], bytes]:
     """The nodes of the first page, and the token of the next."""
     first, last = started.first_event_id, started.task.started_event_id
+    if started.transient:
+        # A speculative task may have come into the history meanwhile.
+        last = started.transient[0].event_id - 1
     kept = started.loaded.nodes
     if kept is not None:
         nodes = [node for node in kept if node.last_event_id >= first and node.first_event_id <= last]

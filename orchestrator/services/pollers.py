@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from temporalio.api.common.v1 import WorkerVersionStamp
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.protocol.v1 import Message
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse
 
 from orchestrator.core.state import WorkflowTask
 from orchestrator.services.task_token import ActivityTaskToken
 from orchestrator.store.transition import Loaded
+
 
 class QueueKey(NamedTuple):
     """Names a task queue: a name, and whether it holds workflow or activity tasks."""
@@ -37,7 +39,8 @@ class StartedWorkflowTask:
         task: a copy of the task.
         previous_started_event_id: of the last completed workflow task.
         first_event_id: where the history of the reply begins.
-        transient: events of a transient task, which are not stored yet.
+        transient: events of a transient or speculative task, which are not stored yet.
+        messages: the updates that travel with it.
     """
 
     namespace_id: str
@@ -50,6 +53,7 @@ class StartedWorkflowTask:
     previous_started_event_id: int
     first_event_id: int
     transient: list[HistoryEvent]
+    messages: list[Message]
 
 
 @dataclass(slots=True)

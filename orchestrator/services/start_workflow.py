@@ -63,16 +63,16 @@ def start_workflow_execution(
         InvalidArgument: the request is wrong.
         WorkflowExecutionAlreadyStarted: when executed, a policy forbids another run.
     """
-    policies = _check(engine, namespace, request)
+    policies = check_start(engine, namespace, request)
     request_id = request.request_id or engine.new_uuid()
 
     def operation(unit: Unit) -> StartResult:
         current = unit.current_run()
         if current is not None:
-            known = _same_request(unit, namespace, request, request_id, current)
+            known = same_request(unit, namespace, request, request_id, current)
             if known is not None:
                 return known
-            existing = _judge(engine, namespace, request, request_id, policies, current)
+            existing = judge(engine, namespace, request, request_id, policies, current)
             if existing is not None:
                 return StartResult(existing)
         eager = (
@@ -80,7 +80,7 @@ def start_workflow_execution(
             and not request.HasField("workflow_start_delay")
             and not request.cron_schedule
         )
-        run = _begin(engine, namespace, request, request_id, unit, current, eager)
+        run = begin_run(engine, namespace, request, request_id, unit, current, eager)
         state = run.state
         response = StartWorkflowExecutionResponse(
             run_id=state.run_id,
@@ -102,7 +102,7 @@ def signal_with_start_workflow_execution(
     Raises:
         as `start_workflow_execution`, and what a signal raises.
     """
-    policies = _check(engine, namespace, request)
+    policies = check_start(engine, namespace, request)
     request_id = request.request_id or engine.new_uuid()
 
     def operation(unit: Unit) -> SignalWithStartWorkflowExecutionResponse:
@@ -125,14 +125,20 @@ def signal_with_start_workflow_execution(
                     skip_backoff=True,
                 )
                 return SignalWithStartWorkflowExecutionResponse(run_id=state.run_id)
-            _judge(engine, namespace, request, request_id, policies, current)
-        run = _begin(engine, namespace, request, request_id, unit, current, eager=False)
+            judge(engine, namespace, request, request_id, policies, current)
+        run = begin_run(engine, namespace, request, request_id, unit, current, eager=False)
         return SignalWithStartWorkflowExecutionResponse(run_id=run.state.run_id, started=True)
 
     return Prepared(engine.key(namespace, request.workflow_id), operation)
 
 
-def _check(engine: Engine, namespace: NamespaceEntry, request: StartRequest) -> Policies:
+def check_start(engine: Engine, namespace: NamespaceEntry, request: StartRequest) -> Policies:
+    """Checks what does not depend on earlier runs, and resolves the policies.
+
+    Raises:
+        NamespaceInvalidState: the namespace takes no new workflows.
+        InvalidArgument: the request is wrong.
+    """
     namespace.require(NamespaceState.NAMESPACE_STATE_REGISTERED)
     policies = start.check(request, engine.limits)
     start.check_cron(request.cron_schedule, engine.clock())
@@ -143,7 +149,7 @@ def _check(engine: Engine, namespace: NamespaceEntry, request: StartRequest) -> 
     return policies
 
 
-def _same_request(
+def same_request(
     unit: Unit, namespace: NamespaceEntry, request: StartWorkflowExecutionRequest, request_id: str, current: Run
 ) -> StartResult | None:
     """The answer to the repetition of a request the current run knows."""
@@ -168,7 +174,7 @@ def _same_request(
     return StartResult(response)
 
 
-def _judge(
+def judge(
     engine: Engine,
     namespace: NamespaceEntry,
     request: StartRequest,
@@ -230,7 +236,7 @@ def _use_existing(
     )
 
 
-def _begin(
+def begin_run(
     engine: Engine,
     namespace: NamespaceEntry,
     request: StartRequest,

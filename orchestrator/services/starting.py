@@ -15,10 +15,9 @@ from temporalio.api.common.v1 import (
     WorkflowExecution,
     WorkflowType,
 )
-from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, History
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse
 
-from orchestrator.core import activity, retry, workflow_task
+from orchestrator.core import activity, retry, update, workflow_task
 from orchestrator.core.run import Run
 from orchestrator.core.wire import duration, timestamp
 from orchestrator.errors import NotFound
@@ -43,7 +42,14 @@ class Worker(NamedTuple):
 
 
 def start_workflow_task(
-    unit: Unit, run: Run, scheduled_event_id: int, poller: Poller | None, request_id: str, worker: Worker | None = None
+    unit: Unit,
+    run: Run,
+    scheduled_event_id: int,
+    poller: Poller | None,
+    request_id: str,
+    worker: Worker | None = None,
+    *,
+    goes_on: bool = False,
 ) -> StartedWorkflowTask:
     """Starts the scheduled workflow task of a run.
 
@@ -54,6 +60,7 @@ def start_workflow_task(
         poller: who gets it; None for a task handed over inline.
         request_id: names the hand-over.
         worker: who gets it, when there is no poller.
+        goes_on: whether that worker has merely kept alive the task before, with the updates it brought.
 
     Raises:
         Obsolete: the poll must not get the task.
@@ -82,6 +89,7 @@ def start_workflow_task(
         previous_started_event_id=state.previous_started_event_id,
         first_event_id=state.previous_started_event_id + 1 if remembers else 1,
         transient=workflow_task.transient_events(run),
+        messages=update.messages(run, again=not goes_on) if state.updates else [],
     )
 
 

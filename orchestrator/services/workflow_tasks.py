@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import (
     RespondWorkflowTaskFailedResponse,
 )
 
-from orchestrator.core import activity, closing, command_checks, commands, workflow_task
+from orchestrator.core import activity, closing, command_checks, commands, update, update_messages, workflow_task
 from orchestrator.core.command_checks import CommandFailed
 from orchestrator.core.completion import Completion
 from orchestrator.core.request_checks import check_length
@@ -76,6 +76,7 @@ class _Completed:
     activities: list[StartedActivityTask] = field(default_factory=list)
     scheduled: bool = False
     run_id: str = ""
+    reset_event_id: int = 0
 
 
 async def respond_workflow_task_completed(
@@ -97,6 +98,7 @@ async def respond_workflow_task_completed(
     return RespondWorkflowTaskCompletedResponse(
         workflow_task=await workflow_task_reply(engine, done.task) if done.task is not None else None,
         activity_tasks=[activity_task_reply(engine, namespace.name, each) for each in done.activities],
+        reset_history_event_id=done.reset_event_id,
     )
 
 
@@ -124,7 +126,9 @@ def _prepare_completion(
             done.error, done.scheduled = NotFound("workflow task heartbeat timeout"), True
             return done
         try:
-            completion = _complete(run, namespace, request)
+            if task.speculative and _leaves_nothing(run, request):
+                done.reset_event_id = run.state.previous_started_event_id
+            completion = _complete(run, namespace, request, dropped=done.reset_event_id > 0)
         except CommandFailed as failed:
             return _refuse(unit, run, task, failed, request, done)
         done.activities = [
@@ -133,6 +137,8 @@ def _prepare_completion(
             if each.scheduled_event_id in run.state.activities
         ]
         if run.state.running:
+            if run.state.updates and not heartbeat:
+                update.reject_unanswered(run)
             _go_on(unit, run, request, completion, task.original_scheduled_time if heartbeat else 0, done)
         return done
 
@@ -143,24 +149,41 @@ def _worker(request: RespondWorkflowTaskCompletedRequest) -> Worker:
     return Worker(request.identity, request.worker_version_stamp if request.HasField("worker_version_stamp") else None)
 
 
-def _complete(run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest) -> Completion:
-    state = run.state
-    event_id = workflow_task.complete(
-        run,
-        identity=request.identity,
-        binary_checksum=request.binary_checksum,
-        worker_version=request.worker_version_stamp if request.HasField("worker_version_stamp") else None,
-        sdk_metadata=request.sdk_metadata if request.HasField("sdk_metadata") else None,
-        metering_metadata=request.metering_metadata if request.HasField("metering_metadata") else None,
+def _leaves_nothing(run: Run, request: RespondWorkflowTaskCompletedRequest) -> bool:
+    """Whether nothing came of a speculative workflow task, so that it need not be in the history."""
+    return (
+        not request.commands
+        and not request.force_create_new_workflow_task
+        and update_messages.only_rejections(request.messages)
+        and workflow_task.can_be_dropped(run, request.capabilities.discard_speculative_workflow_task_with_events)
     )
+
+
+def _complete(
+    run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest, *, dropped: bool
+) -> Completion:
+    state = run.state
+    if dropped:
+        workflow_task.drop(run)
+        event_id = state.next_event_id - 1
+    else:
+        event_id = workflow_task.complete(
+            run,
+            identity=request.identity,
+            binary_checksum=request.binary_checksum,
+            worker_version=request.worker_version_stamp if request.HasField("worker_version_stamp") else None,
+            sdk_metadata=request.sdk_metadata if request.HasField("sdk_metadata") else None,
+            metering_metadata=request.metering_metadata if request.HasField("metering_metadata") else None,
+        )
     state.sticky_queue = request.sticky_attributes.worker_task_queue.name
     state.sticky_timeout = (
         max(0, length_ns(request.sticky_attributes.schedule_to_start_timeout)) if state.sticky_queue else 0
     )
-    completion = Completion(event_id, request.identity, namespace.name, namespace.search_attributes)
+    completion = Completion(
+        event_id, request.identity, namespace.name, namespace.search_attributes, messages=list(request.messages)
+    )
     commands.apply(run, list(request.commands), completion)
-    for message in request.messages:
-        raise _unknown_message(message.protocol_instance_id, message.body.TypeName())
+    update_messages.process_rest(run, completion)
     return completion
 
 
@@ -173,15 +196,24 @@ def _go_on(
     done: _Completed,
 ) -> None:
     """Schedules the next workflow task when there is a reason for one, and hands it over inline when asked to."""
-    if not (request.force_create_new_workflow_task or run.has_buffered or completion.wake):
+    if request.force_create_new_workflow_task or run.has_buffered or completion.wake:
+        workflow_task.schedule(run, original_time=original_time)
+    elif run.state.updates and update.waiting(run.state):
+        workflow_task.schedule(run, speculative=request.return_new_workflow_task)
+    else:
         return
-    workflow_task.schedule(run, original_time=original_time)
     done.scheduled = True
     if request.return_new_workflow_task:
         dispatch = next(each for each in run.dispatches if each.kind == WORKFLOW)
         run.dispatches.remove(dispatch)
         done.task = start_workflow_task(
-            unit, run, dispatch.scheduled_event_id, None, workflow_task.INLINE_REQUEST_ID, _worker(request)
+            unit,
+            run,
+            dispatch.scheduled_event_id,
+            None,
+            workflow_task.INLINE_REQUEST_ID,
+            _worker(request),
+            goes_on=original_time > 0,
         )
 
 
@@ -206,6 +238,8 @@ def _refuse(
         failure=Failure(message=failed.message, server_failure_info=ServerFailureInfo()),
         binary_checksum=request.binary_checksum,
     )
+    if run.state.updates:
+        update.task_refused(run)
     if failed.terminates:
         closing.terminate(run, reason=failed.message, identity=workflow_task.SERVER_IDENTITY)
     else:
@@ -283,15 +317,3 @@ def _check_versioning(request: RespondWorkflowTaskCompletedRequest) -> None:
         raise InvalidArgument(
             "versioning behavior cannot be specified without deployment options being set with versioned mode"
         )
-
-
-def _unknown_message(instance_id: str, type_name: str) -> CommandFailed:
-    """The failure of a message of a protocol, or about an update, that this server does not know."""
-    cause = _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE
-    if not type_name.startswith("temporal.api.update.v1."):
-        return CommandFailed(cause, f"unsupported protocol type {type_name.rpartition('.')[0]}")
-    return CommandFailed(
-        cause,
-        f"update {instance_id} wasn't found on the server. This is most likely a transient error which will be "
-        "resolved automatically by retries",
-    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from orchestrator.core.run import Run
+    from orchestrator.core.update_news import News
     from orchestrator.store.transition import Unit
 
 
@@ -268,4 +269,8 @@ class Observer(Protocol):
 
     def committed(self, run_ids: list[str], earliest_wake: int) -> None:
         """Runs that changed, and the earliest wake-up that was set (0: none)."""
+        ...
+
+    def updated(self, run_id: str, news: "dict[str, News]") -> None:
+        """What became of updates of a run, by their ids."""
         ...

@@ -64,7 +64,7 @@ def test_a_registered_namespace_is_described_in_full(registry: NamespaceRegistry
     assert dict(info.data) == {"key": "value"}
     assert info.state == NamespaceState.NAMESPACE_STATE_REGISTERED
     assert info.capabilities.eager_workflow_start
-    assert not info.capabilities.sync_update
+    assert info.capabilities.sync_update and info.capabilities.async_update
     assert info.limits.blob_size_limit_error == info.limits.memo_size_limit_error == 2 << 20
     assert found.config.workflow_execution_retention_ttl.seconds == 7200
     assert found.replication_config.active_cluster_name == "active"
