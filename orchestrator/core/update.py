@@ -95,6 +95,8 @@ def waiting(state: ExecutionState) -> bool:
 def messages(run: Run, *, again: bool = True) -> list[Message]:
     """The messages of the started workflow task, one for each update nobody has accepted; they count as sent.
 
+    One that was admitted by an event has no message: the worker finds it in the history.
+
     Args:
         run: its workflow task is started.
         again: whether updates that were sent before are sent once more.
@@ -106,6 +108,8 @@ def messages(run: Run, *, again: bool = True) -> list[Message]:
         if update.accepted_event_id or (update.sent and not again):
             continue
         update.sent = True
+        if update.in_history:
+            continue
         message = Message(id=f"{update_id}/request", protocol_instance_id=update_id, event_id=task.started_event_id - 1)
         message.body.Pack(Request.FromString(update.request))
         found.append(message)

@@ -135,7 +135,8 @@ class _Both:
             if repeated is not None:
                 return current, repeated.response
             state = current.state
-            known = update.look(current, self.change.meta.update_id) is not None
+            update_id = self.change.meta.update_id
+            known = update_id in state.completed_updates or (state.running and update_id in state.updates)
             use = self.policies.conflict == WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
             if known and not (state.running and use):
                 response = StartWorkflowExecutionResponse(
