@@ -90,7 +90,7 @@ class Cache:
         found = self._runs.get(key)
         return found[0] if found is not None else None
 
-    def keys(self) -> list[RunKey]:
+    def kept(self) -> list[RunKey]:
         """The runs it has."""
         return list(self._runs)
 

@@ -19,15 +19,15 @@ def test_the_run_not_used_for_longest_goes_first() -> None:
     cache.keep([loaded(1), loaded(2)])
     cache.keep([loaded(1)])
     cache.keep([loaded(3)])
-    assert [key.run_id for key in cache.keys()] == ["r1", "r3"]
+    assert [key.run_id for key in cache.kept()] == ["r1", "r3"]
 
 
 def test_long_histories_count_by_their_bytes() -> None:
     cache = Cache(100, 1000)
     cache.keep([loaded(1, history=600), loaded(2, history=300)])
-    assert len(cache.keys()) == 2
+    assert len(cache.kept()) == 2
     cache.keep([loaded(3, history=200)])
-    assert [key.run_id for key in cache.keys()] == ["r2", "r3"]
+    assert [key.run_id for key in cache.kept()] == ["r2", "r3"]
 
 
 def test_a_run_that_grew_counts_as_it_is_now() -> None:
@@ -37,14 +37,14 @@ def test_a_run_that_grew_counts_as_it_is_now() -> None:
     run.append([Node(2, 2, b"x" * 500)])
     cache.keep([run])
     cache.keep([loaded(2, history=90)])
-    assert len(cache.keys()) == 2
+    assert len(cache.kept()) == 2
     cache.drop([run.key])
     cache.keep([loaded(3, history=900)])
-    assert [key.run_id for key in cache.keys()] == ["r2", "r3"]
+    assert [key.run_id for key in cache.kept()] == ["r2", "r3"]
 
 
 def test_a_closed_run_is_forgotten() -> None:
     cache = Cache(100, 1000)
     cache.keep([loaded(1)])
     cache.keep([loaded(1, status=2)])
-    assert cache.keys() == []
+    assert cache.kept() == []

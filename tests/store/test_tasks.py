@@ -38,6 +38,41 @@ def test_finds_the_tasks_of_a_queue_by_priority_then_age(opened: Opened, store: 
     assert store.waiting_tasks(str(uuid.uuid4()), name, WORKFLOW, 10) == []
 
 
+def test_tasks_of_a_level_come_by_their_fairness_pass(opened: Opened, store: Store) -> None:
+    name = queue()
+    places = [(3, 20, "a"), (3, 10, "b"), (1, 30, ""), (3, 10, "c")]
+    tasks = [
+        task(run_key(), task_queue=name, priority=level, fairness_pass=turn, fairness_key=key, fairness_weight=turn * 7)
+        for level, turn, key in places
+    ]
+    add(opened, *tasks)
+    assert waiting(store, name) == [tasks[i] for i in (2, 1, 3, 0)]
+
+
+def test_counts_the_tasks_of_a_queue_by_level(opened: Opened, store: Store) -> None:
+    name = queue()
+    for level, born in ((3, 50), (1, 40), (3, 30)):
+        add(opened, task(run_key(), task_queue=name, priority=level, created_time=born))
+    add(opened, task(run_key(), task_queue=name, kind=ACTIVITY))
+    assert store.waiting_by_level(NAMESPACE, name, WORKFLOW) == {1: (1, 40), 3: (2, 30)}
+    assert store.waiting_by_level(NAMESPACE, queue(), WORKFLOW) == {}
+
+
+def test_configurations_of_queues_are_changed_one_after_the_other(store: Store) -> None:
+    name, seen = queue(), []
+
+    def change(before: bytes) -> bytes:
+        seen.append(before)
+        return before + b"+"
+
+    for _ in range(2):
+        store.change_task_queue_config((NAMESPACE, name, WORKFLOW), change)
+    assert store.change_task_queue_config((NAMESPACE, name, ACTIVITY), change) == b"+"
+    assert seen == [b"", b"+", b""]
+    found = {key[1:]: config for key, config in store.task_queue_configs().items() if key[1] == name}
+    assert found == {(name, WORKFLOW): b"++", (name, ACTIVITY): b"+"}
+
+
 def test_says_which_queues_have_tasks(opened: Opened, store: Store) -> None:
     names = [queue() for _ in range(250)]
     add(opened, *(task(run_key(), task_queue=name) for name in names[::7]))
