@@ -1,7 +1,8 @@
 """What the polls of workflow and activity tasks share: checks, time limits, and the loop until a task is theirs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from temporalio.api.common.v1 import WorkerVersionStamp
@@ -85,7 +86,9 @@ async def next_started(
         item = await matching.next_item(poller)
         if item is None:
             return None
-        if await client_gone():
+        with given_back_when_cancelled(engine, poller, item):
+            gone = await client_gone()
+        if gone:
             matching.put_back(poller.queue, item)
             return None
         if not isinstance(item, Task):
@@ -97,6 +100,16 @@ async def next_started(
         if started is not None:
             return started
         poller = poller.again()
+
+
+@contextmanager
+def given_back_when_cancelled(engine: Engine, poller: Poller, item: Any) -> Iterator[None]:
+    """For what happens between taking something for a poll and answering it: a poll that is cancelled gives it back."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        engine.matching.put_back(poller.queue, item)
+        raise
 
 
 async def _start(engine: Engine, poller: Poller, task: Task, start: Callable[[Any, Task, Poller, str], Any]) -> Any:
