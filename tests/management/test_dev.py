@@ -15,9 +15,10 @@ import psycopg
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
-from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.enums.v1 import TaskQueueType, WorkflowExecutionStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
     DescribeWorkflowExecutionRequest,
     GetSystemInfoRequest,
     PollWorkflowTaskQueueRequest,
@@ -64,6 +65,22 @@ def start(stub: WorkflowServiceStub, workflow_id: str) -> "grpc.Future":
         ),
         timeout=30,
     )
+
+
+QUIET = TaskQueue(name="quiet")
+
+
+def poll(identity: str) -> PollWorkflowTaskQueueRequest:
+    """A poll that nothing will answer."""
+    return PollWorkflowTaskQueueRequest(namespace="default", task_queue=QUIET, identity=identity)
+
+
+def pollers(stub: WorkflowServiceStub) -> int:
+    """How many workers the server has seen polling."""
+    request = DescribeTaskQueueRequest(
+        namespace="default", task_queue=QUIET, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+    )
+    return len(stub.DescribeTaskQueue(request, timeout=30).pollers)
 
 
 def status(stub: WorkflowServiceStub, workflow_id: str) -> int:
@@ -148,9 +165,8 @@ def test_sigterm_ends_polls_empty(tmp_path: Path, transport: str) -> None:
         command.ready()
         with grpc.insecure_channel(command.grpc) as channel:
             stub = WorkflowServiceStub(channel)
-            request = PollWorkflowTaskQueueRequest(namespace="default", task_queue=TaskQueue(name="quiet"))
-            polls = [stub.PollWorkflowTaskQueue.future(request, timeout=60) for _ in range(20)]
-            stub.GetSystemInfo(GetSystemInfoRequest(), timeout=30)  # the polls were sent before it
+            polls = [stub.PollWorkflowTaskQueue.future(poll(f"poller-{number}"), timeout=60) for number in range(20)]
+            wait_for(lambda: pollers(stub) == 20, "the server has all polls")
             before = time.monotonic()
             assert command.end() == 0
             assert time.monotonic() - before < 5
