@@ -66,6 +66,9 @@ class HugoSettings:
     limit_state_size: int = 8 * MIB
     limit_activity_failure_size: int = 4096
     limit_pending_activities_count: int = 2000
+    limit_pending_children_count: int = 2000
+    limit_pending_external_signals_count: int = 2000
+    limit_pending_external_cancels_count: int = 2000
     limit_signals_count: int = 10_000
     limit_updates_in_flight_count: int = 10
     limit_updates_in_flight_size: int = 20 * MIB

@@ -15,7 +15,7 @@ from temporalio.api.sdk.v1 import UserMetadata
 from orchestrator.core import reset_points, retry, workflow_task
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
-from orchestrator.core.state import ExecutionState
+from orchestrator.core.state import ExecutionState, Parent
 from orchestrator.core.wire import LONGEST, after, length_ns, time_ns
 
 
@@ -74,6 +74,18 @@ def state_of(
         priority=attributes.priority.SerializeToString() if attributes.HasField("priority") else b"",
         user_metadata=user_metadata.SerializeToString() if user_metadata is not None else b"",
         reset_points=reset_points.inherited(attributes.prev_auto_reset_points),
+        parent=_parent(attributes) if attributes.HasField("parent_workflow_execution") else None,
+        root_workflow_id=attributes.root_workflow_execution.workflow_id,
+        root_run_id=attributes.root_workflow_execution.run_id,
+    )
+
+
+def _parent(attributes: WorkflowExecutionStartedEventAttributes) -> Parent:
+    return Parent(
+        attributes.parent_workflow_namespace_id,
+        attributes.parent_workflow_execution.workflow_id,
+        attributes.parent_workflow_execution.run_id,
+        attributes.parent_initiated_event_id,
     )
 
 
@@ -86,6 +98,7 @@ def begin(
     user_metadata: UserMetadata | None = None,
     links: Iterable[Link] = (),
     then: Callable[[Run], None] | None = None,
+    with_task: bool = True,
 ) -> Run:
     """Makes a run, with its events up to the first scheduled workflow task; with a backoff, only to what comes before.
 
@@ -97,6 +110,7 @@ def begin(
         user_metadata: shown with the STARTED event.
         links: kept with it.
         then: writes more events before the workflow task is scheduled.
+        with_task: whether it is scheduled at all; if not, somebody else does.
     """
     state = state_of(identity, attributes, now, user_metadata)
     run = Run(state, now, limits, visible=True)
@@ -115,7 +129,7 @@ def begin(
     if state.backoff_until:
         run.flush()
         run.wake_at(state.backoff_until)
-    else:
+    elif with_task:
         workflow_task.schedule(run)
     return run
 

@@ -22,6 +22,9 @@ from orchestrator.core.workflow_task import queue_message
 SHORTEST_RUN = SECOND
 """Runs of one chain begin at most this often: the next one waits for what is left of it."""
 
+INHERITED_REQUEST_IDS = 1000
+"""Signals from other workflows that a next run still recognises: one may be on its way a second time."""
+
 _I = ContinueAsNewInitiator
 
 
@@ -89,15 +92,15 @@ def continue_as_new(
 def complete(run: Run, result: Payloads | None, completed_event_id: int) -> None:
     """The workflow returned; with a cron schedule the next run begins."""
     successor = _next_tick(run, None, result)
-    closing.complete(run, result, completed_event_id, _run_id(successor))
     run.successor = successor
+    closing.complete(run, result, completed_event_id, _run_id(successor))
 
 
 def fail(run: Run, failure: Failure, completed_event_id: int) -> None:
     """The workflow raised: it is tried again, or waits for its next cron tick, or is over."""
     successor, retry_state = _after_failure(run, failure)
-    closing.fail(run, failure, retry_state, completed_event_id, _run_id(successor))
     run.successor = successor
+    closing.fail(run, failure, retry_state, completed_event_id, _run_id(successor))
 
 
 def time_out(run: Run) -> None:
@@ -107,8 +110,8 @@ def time_out(run: Run) -> None:
         closing.time_out(run, RetryState.RETRY_STATE_TIMEOUT)
         return
     successor, retry_state = _after_failure(run, closing.timeout_failure())
-    closing.time_out(run, retry_state, _run_id(successor))
     run.successor = successor
+    closing.time_out(run, retry_state, _run_id(successor))
 
 
 def _after_failure(run: Run, failure: Failure) -> tuple[Run | None, RetryState.ValueType]:
@@ -212,6 +215,7 @@ def _begin(run: Run, started: WorkflowExecutionStartedEventAttributes) -> Run:
         links=before.links,
     )
     successor.state.original_start_time = run.state.original_start_time
+    successor.state.external_request_ids = run.state.external_request_ids[-INHERITED_REQUEST_IDS:]
     return successor
 
 

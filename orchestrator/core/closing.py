@@ -11,7 +11,7 @@ from temporalio.api.history.v1 import (
     WorkflowExecutionTimedOutEventAttributes,
 )
 
-from orchestrator.core import update, workflow_task
+from orchestrator.core import transfers, update, workflow_task
 from orchestrator.core.run import ACTIVITY, WORKFLOW, Run
 
 DEFAULT_REASON = "terminated by user via frontend"
@@ -67,8 +67,18 @@ def terminate(
     details: Payloads | None = None,
     identity: str = "",
     links: list[Link] | None = None,
+    replaced: bool = False,
 ) -> None:
-    """Ends the run from outside, whatever it is doing."""
+    """Ends the run from outside, whatever it is doing.
+
+    Args:
+        run: open.
+        reason: told in the event.
+        details: likewise.
+        identity: of who ends it.
+        links: kept with the event.
+        replaced: whether a reset put another run in its place, which its family then belongs to.
+    """
     _force_task_end(run)
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
@@ -78,7 +88,7 @@ def terminate(
         ),
         links=links or (),
     )
-    close(run, _S.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+    close(run, _S.WORKFLOW_EXECUTION_STATUS_TERMINATED, replaced=replaced)
 
 
 def timeout_failure() -> Failure:
@@ -113,9 +123,14 @@ def _force_task_end(run: Run) -> None:
     run.flush()
 
 
-def close(run: Run, status: WorkflowExecutionStatus.ValueType) -> None:
-    """Makes the state that of a closed run; its close event has been written."""
+def close(run: Run, status: WorkflowExecutionStatus.ValueType, *, replaced: bool = False) -> None:
+    """Makes the state that of a closed run; its close event has been written, and its successor is known.
+
+    What it knows of its children stays, for what is still to be done about them.
+    """
     state = run.state
+    if not replaced:
+        transfers.owe_at_close(run)
     state.status = status
     state.close_time = run.now
     if state.workflow_task is not None:

@@ -15,7 +15,17 @@ from temporalio.api.history.v1 import (
     WorkflowPropertiesModifiedEventAttributes,
 )
 
-from orchestrator.core import activity, chain, closing, continue_as_new, search_attributes, timer, update_messages
+from orchestrator.core import (
+    activity,
+    chain,
+    closing,
+    continue_as_new,
+    external,
+    search_attributes,
+    start_child,
+    timer,
+    update_messages,
+)
 from orchestrator.core import command_checks as checks
 from orchestrator.core.command_checks import CommandFailed
 from orchestrator.core.completion import Completion
@@ -310,6 +320,24 @@ COMMANDS: dict[CommandType.ValueType, Row] = {
         "modify_workflow_properties_command_attributes",
         checks.check_properties,
         _modify_properties,
+    ),
+    _C.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_START_CHILD_EXECUTION_ATTRIBUTES,
+        "start_child_workflow_execution_command_attributes",
+        checks.check_nothing,
+        start_child.apply,
+    ),
+    _C.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES,
+        "signal_external_workflow_execution_command_attributes",
+        external.check_signal,
+        external.signal,
+    ),
+    _C.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION: Row(
+        _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES,
+        "request_cancel_external_workflow_execution_command_attributes",
+        external.check_cancel,
+        external.cancel,
     ),
     _C.COMMAND_TYPE_PROTOCOL_MESSAGE: Row(
         _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE,

@@ -35,6 +35,7 @@ def durable(state: ExecutionState) -> ExecutionState:
         close_attempted=False,
         cancel_request_id="",
         signal_request_ids=[],
+        external_request_ids=[],
         activities={key: _activity(each) for key, each in state.activities.items()},
         buffered=[],
         updates={

@@ -19,6 +19,9 @@ class Limits:
     state_size: int = 8 * MIB
     activity_failure_size: int = 4096
     pending_activities: int = 2000
+    pending_children: int = 2000
+    pending_external_signals: int = 2000
+    pending_external_cancels: int = 2000
     signals: int = 10_000
     buffered_events: int = 100
     buffered_events_size: int = 2 * MIB

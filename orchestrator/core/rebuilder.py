@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from temporalio.api.enums.v1 import EventType, TaskQueueKind, TimeoutType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import birth, priority, reset_points, retry, search_attributes
+from orchestrator.core import birth, priority, reset_points, retry, search_attributes, start_child
 from orchestrator.core.birth import Identity
 from orchestrator.core.commands import merge
+from orchestrator.core.run import CHILD_CLOSED
 from orchestrator.core.start import is_null
 from orchestrator.core.state import Activity, ExecutionState, ResetPoint, Timer, Update, WorkflowTask
 from orchestrator.core.wire import after, length_ns, time_ns
@@ -255,6 +256,48 @@ def _update_completed(state: ExecutionState, event: HistoryEvent) -> None:
     state.completed_updates[update_id] = event.event_id
 
 
+def _child_initiated(state: ExecutionState, event: HistoryEvent) -> None:
+    attributes = event.start_child_workflow_execution_initiated_event_attributes
+    state.children[event.event_id] = start_child.pending(event.event_id, attributes)
+
+
+def _child_start_failed(state: ExecutionState, event: HistoryEvent) -> None:
+    del state.children[event.start_child_workflow_execution_failed_event_attributes.initiated_event_id]
+
+
+def _child_started(state: ExecutionState, event: HistoryEvent) -> None:
+    attributes = event.child_workflow_execution_started_event_attributes
+    child = state.children[attributes.initiated_event_id]
+    child.run_id = attributes.workflow_execution.run_id
+    child.started_event_id = event.event_id
+
+
+def _child_closed(state: ExecutionState, event: HistoryEvent) -> None:
+    del state.children[getattr(event, CHILD_CLOSED[event.event_type]).initiated_event_id]
+
+
+def _signal_initiated(state: ExecutionState, event: HistoryEvent) -> None:
+    state.external_signals.append(event.event_id)
+
+
+def _signal_answered(state: ExecutionState, event: HistoryEvent) -> None:
+    _strike(state.external_signals, getattr(event, str(event.WhichOneof("attributes"))).initiated_event_id)
+
+
+def _cancel_initiated(state: ExecutionState, event: HistoryEvent) -> None:
+    state.external_cancels.append(event.event_id)
+
+
+def _cancel_answered(state: ExecutionState, event: HistoryEvent) -> None:
+    _strike(state.external_cancels, getattr(event, str(event.WhichOneof("attributes"))).initiated_event_id)
+
+
+def _strike(pending: list[int], event_id: int) -> None:
+    if event_id not in pending:
+        raise KeyError(event_id)
+    pending.remove(event_id)
+
+
 def _closed(status: WorkflowExecutionStatus.ValueType) -> Callable[[ExecutionState, HistoryEvent], None]:
     def apply(state: ExecutionState, event: HistoryEvent) -> None:
         state.status = status
@@ -295,6 +338,16 @@ EVENTS: dict[EventType.ValueType, Callable[[ExecutionState, HistoryEvent], None]
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED: _update_admitted,
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: _update_accepted,
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED: _update_completed,
+    _E.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: _child_initiated,
+    _E.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED: _child_start_failed,
+    _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED: _child_started,
+    **dict.fromkeys(CHILD_CLOSED, _child_closed),
+    _E.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED: _signal_initiated,
+    _E.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED: _signal_answered,
+    _E.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED: _signal_answered,
+    _E.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED: _cancel_initiated,
+    _E.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED: _cancel_answered,
+    _E.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED: _cancel_answered,
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: _closed(_S.WORKFLOW_EXECUTION_STATUS_COMPLETED),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: _closed(_S.WORKFLOW_EXECUTION_STATUS_FAILED),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: _closed(_S.WORKFLOW_EXECUTION_STATUS_CANCELED),

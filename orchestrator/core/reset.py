@@ -15,7 +15,7 @@ from temporalio.api.enums.v1 import (
 from temporalio.api.failure.v1 import Failure, ResetWorkflowFailureInfo
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import activity, rebuilder, signals, update, workflow_task
+from orchestrator.core import activity, rebuilder, signals, transfers, update, workflow_task
 from orchestrator.core.birth import Identity, run_expiration
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
@@ -72,6 +72,7 @@ def fork(
     _fail_task(run, base_run_id, reason)
     for pending in state.activities.values():
         activity.schedule_again(run, pending)
+    transfers.owe_again(run)
     return run
 
 
@@ -136,6 +137,7 @@ def _signal(run: Run, event: HistoryEvent) -> None:
         identity=attributes.identity,
         header=attributes.header if attributes.HasField("header") else None,
         links=event.links,
+        source=attributes.external_workflow_execution if attributes.HasField("external_workflow_execution") else None,
     )
 
 

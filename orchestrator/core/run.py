@@ -40,6 +40,17 @@ BUFFERED = frozenset(
         _E.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
         _E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
         _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED,
+        _E.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED,
+        _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+        _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED,
+        _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED,
+        _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED,
+        _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED,
+        _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT,
+        _E.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
+        _E.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
+        _E.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
+        _E.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED,
     }
 )
 """Events that wait for the end of the workflow task; all others get their id at once."""
@@ -51,6 +62,15 @@ ACTIVITY_CLOSED = {
     _E.EVENT_TYPE_ACTIVITY_TASK_CANCELED: "activity_task_canceled_event_attributes",
 }
 """Events that a flush moves behind the others, with the field of their attributes."""
+
+CHILD_CLOSED = {
+    _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED: "child_workflow_execution_completed_event_attributes",
+    _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED: "child_workflow_execution_failed_event_attributes",
+    _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED: "child_workflow_execution_canceled_event_attributes",
+    _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED: "child_workflow_execution_terminated_event_attributes",
+    _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT: "child_workflow_execution_timed_out_event_attributes",
+}
+"""The same for children."""
 
 
 @dataclass(slots=True)
@@ -218,29 +238,39 @@ class Run:
         return stamp
 
     def flush(self) -> None:
-        """Gives the buffered events their ids: in order of arrival, but results of activities last.
+        """Gives the buffered events their ids: in order of arrival, but results of activities and children last.
 
         Results then follow their STARTED events, whose ids they name.
         """
         events = self.buffer
         if not events:
             return
-        results = [event for event in events if event.event_type in ACTIVITY_CLOSED]
+        results = [event for event in events if event.event_type in ACTIVITY_CLOSED or event.event_type in CHILD_CLOSED]
         started: dict[int, int] = {}
         for event in events:
-            if event.event_type in ACTIVITY_CLOSED:
+            if event.event_type in ACTIVITY_CLOSED or event.event_type in CHILD_CLOSED:
                 continue
             self._append(event)
             if event.event_type == _E.EVENT_TYPE_ACTIVITY_TASK_STARTED:
                 started[event.activity_task_started_event_attributes.scheduled_event_id] = event.event_id
+            elif event.event_type == _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:
+                initiated = event.child_workflow_execution_started_event_attributes.initiated_event_id
+                started[initiated] = event.event_id
+                if initiated in self.state.children:
+                    self.state.children[initiated].started_event_id = event.event_id
             elif event.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED:
                 attached = event.workflow_execution_options_updated_event_attributes.attached_request_id
                 if attached:
                     self.state.request_ids[attached] = (event.event_type, event.event_id)
         for event in results:
-            attributes = getattr(event, ACTIVITY_CLOSED[event.event_type])
-            if attributes.scheduled_event_id in started:
-                attributes.started_event_id = started[attributes.scheduled_event_id]
+            if event.event_type in CHILD_CLOSED:
+                attributes = getattr(event, CHILD_CLOSED[event.event_type])
+                begun = attributes.initiated_event_id
+            else:
+                attributes = getattr(event, ACTIVITY_CLOSED[event.event_type])
+                begun = attributes.scheduled_event_id
+            if begun in started:
+                attributes.started_event_id = started[begun]
             self._append(event)
         self._buffer = []
 

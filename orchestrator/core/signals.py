@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from temporalio.api.common.v1 import Header, Link, Payloads
+from temporalio.api.common.v1 import Header, Link, Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import (
     WorkflowExecutionCancelRequestedEventAttributes,
@@ -25,6 +25,7 @@ def signal(
     request_id: str = "",
     links: Iterable[Link] = (),
     skip_backoff: bool = False,
+    source: WorkflowExecution | None = None,
 ) -> None:
     """Delivers a signal once per request id.
 
@@ -37,6 +38,7 @@ def signal(
         request_id: empty, or the id under which a repetition is recognised, also after the close.
         links: kept with the event.
         skip_backoff: whether a first workflow task that is delayed is scheduled now (signal with start).
+        source: the workflow that sends it, if one does.
 
     Raises:
         WorkflowClosed: the run is closed.
@@ -52,25 +54,67 @@ def signal(
     if request_id:
         state.signal_request_ids.append(request_id)
     state.signals += 1
-    add_signaled(run, name=name, input=input, identity=identity, header=header, links=links)
+    add_signaled(run, name=name, input=input, identity=identity, header=header, links=links, source=source)
     if skip_backoff or not state.backoff_until:
         workflow_task.schedule(run)
 
 
 def add_signaled(
-    run: Run, *, name: str, input: Payloads | None, identity: str, header: Header | None, links: Iterable[Link] = ()
+    run: Run,
+    *,
+    name: str,
+    input: Payloads | None,
+    identity: str,
+    header: Header | None,
+    links: Iterable[Link] = (),
+    source: WorkflowExecution | None = None,
 ) -> None:
     """Writes the event alone."""
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
         "workflow_execution_signaled_event_attributes",
-        WorkflowExecutionSignaledEventAttributes(signal_name=name, input=input, identity=identity, header=header),
+        WorkflowExecutionSignaledEventAttributes(
+            signal_name=name, input=input, identity=identity, header=header, external_workflow_execution=source
+        ),
         links=links,
     )
 
 
-def request_cancel(run: Run, *, reason: str, identity: str, request_id: str, links: Iterable[Link] = ()) -> None:
-    """Asks the workflow to end; asking again, or asking a closed run, changes nothing."""
+def signal_from_workflow(
+    run: Run,
+    source: WorkflowExecution,
+    *,
+    name: str,
+    input: Payloads | None,
+    header: Header | None,
+    request_id: str,
+) -> None:
+    """Delivers a signal of another workflow, once per request id, also when a next run got the id from this one.
+
+    Raises:
+        as `signal`.
+    """
+    state = run.state
+    if request_id in state.external_request_ids:
+        return
+    signal(run, name=name, input=input, identity=workflow_task.SERVER_IDENTITY, header=header, source=source)
+    state.external_request_ids.append(request_id)
+
+
+def request_cancel(
+    run: Run,
+    *,
+    reason: str,
+    identity: str,
+    request_id: str = "",
+    links: Iterable[Link] = (),
+    source: WorkflowExecution | None = None,
+    initiated_event_id: int = 0,
+) -> None:
+    """Asks the workflow to end; asking again, or asking a closed run, changes nothing.
+
+    `source` is the workflow that asks, if one does, and `initiated_event_id` that of its event.
+    """
     state = run.state
     if not state.running or state.cancel_requested:
         return
@@ -79,7 +123,12 @@ def request_cancel(run: Run, *, reason: str, identity: str, request_id: str, lin
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED,
         "workflow_execution_cancel_requested_event_attributes",
-        WorkflowExecutionCancelRequestedEventAttributes(cause=reason, identity=identity),
+        WorkflowExecutionCancelRequestedEventAttributes(
+            cause=reason,
+            identity=identity,
+            external_workflow_execution=source,
+            external_initiated_event_id=initiated_event_id,
+        ),
         links=links,
     )
     workflow_task.schedule(run)

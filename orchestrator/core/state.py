@@ -126,6 +126,31 @@ class Update(msgspec.Struct, array_like=True):
     in_history: bool = False
 
 
+class Child(msgspec.Struct, array_like=True):
+    """A child workflow whose end the run has not heard of; without `run_id` it is not known to have started.
+
+    `run_id` names the first run of its chain. `started_event_id` is 0 as long as the event waits for its id.
+    """
+
+    initiated_event_id: int
+    workflow_id: str
+    workflow_type: str
+    namespace: str
+    namespace_id: str
+    close_policy: int
+    run_id: str = ""
+    started_event_id: int = 0
+
+
+class Parent(msgspec.Struct, array_like=True, frozen=True):
+    """The run that started this one as its child, and the event in which it did."""
+
+    namespace_id: str
+    workflow_id: str
+    run_id: str
+    initiated_event_id: int
+
+
 class ExecutionState(msgspec.Struct, array_like=True):
     """All a run is, but for its history.
 
@@ -184,6 +209,13 @@ class ExecutionState(msgspec.Struct, array_like=True):
     last_reset_time: int = 0
     updates: dict[str, Update] = {}
     completed_updates: dict[str, int] = {}
+    children: dict[int, Child] = {}
+    external_signals: list[int] = []
+    external_cancels: list[int] = []
+    external_request_ids: list[str] = []
+    parent: Parent | None = None
+    root_workflow_id: str = ""
+    root_run_id: str = ""
 
     @property
     def running(self) -> bool:

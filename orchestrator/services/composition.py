@@ -3,12 +3,14 @@
 import hashlib
 import os
 import time
+from functools import partial
 
 from django.db import connections
 
 from orchestrator.conf import HugoSettings
 from orchestrator.services.bootstrap import check_database
 from orchestrator.services.engine import Engine, uuid7
+from orchestrator.services.transfer_kinds import pay
 from orchestrator.store.ports import Store
 from orchestrator.store.sql import SqlStore
 
@@ -26,7 +28,7 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
     cluster = check_database(settings.database)
     lanes = lanes_of(settings)
     key = hashlib.sha256(b"hugo task tokens\0" + secret.encode()).digest()
-    return Engine(
+    engine = Engine(
         settings,
         cluster,
         store_of(settings.database, cluster.shard_count),
@@ -34,6 +36,8 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
         new_uuid=lambda: uuid7(time.time_ns(), os.urandom(10)),
         lanes=lanes,
     )
+    engine.transfers.pay = partial(pay, engine)
+    return engine
 
 
 def store_of(alias: str, shard_count: int) -> Store:

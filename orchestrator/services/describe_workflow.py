@@ -20,6 +20,7 @@ from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import (
     PendingActivityInfo,
+    PendingChildExecutionInfo,
     PendingWorkflowTaskInfo,
     RequestIdInfo,
     WorkflowExecutionConfig,
@@ -33,7 +34,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from orchestrator.core import reset_points, retry, search_attributes
 from orchestrator.core.request_checks import check_execution
-from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
+from orchestrator.core.state import Activity, Child, ExecutionState, WorkflowTask
 from orchestrator.core.wire import duration, optional_duration, optional_timestamp, timestamp
 from orchestrator.core.workflow_task import queue_message
 from orchestrator.services.engine import Engine, Prepared
@@ -62,6 +63,7 @@ def describe(state: ExecutionState, types: Mapping[str, int]) -> DescribeWorkflo
         execution_config=_config(state),
         workflow_execution_info=_info(state, types),
         pending_activities=[_activity(each) for each in state.activities.values()],
+        pending_children=[_child(each) for each in state.children.values()] if state.running else [],
         pending_workflow_task=_workflow_task(state.workflow_task) if state.workflow_task is not None else None,
         workflow_extended_info=WorkflowExecutionExtendedInfo(
             execution_expiration_time=optional_timestamp(state.execution_expiration),
@@ -82,7 +84,8 @@ def _config(state: ExecutionState) -> WorkflowExecutionConfig:
     return WorkflowExecutionConfig(
         task_queue=queue_message(state.task_queue),
         workflow_execution_timeout=optional_duration(state.execution_timeout),
-        workflow_run_timeout=optional_duration(state.run_timeout),
+        # A child's STARTED event always has one, zero or not.
+        workflow_run_timeout=duration(state.run_timeout) if state.run_timeout or state.parent is not None else None,
         default_workflow_task_timeout=duration(state.task_timeout),
         user_metadata=UserMetadata.FromString(state.user_metadata) if state.user_metadata else None,
     )
@@ -108,12 +111,32 @@ def _info(state: ExecutionState, types: Mapping[str, int]) -> WorkflowExecutionI
         ),
         auto_reset_points=reset_points.message(state),
         task_queue=state.task_queue,
-        root_execution=execution,
+        parent_namespace_id=state.parent.namespace_id if state.parent is not None else "",
+        parent_execution=(
+            WorkflowExecution(workflow_id=state.parent.workflow_id, run_id=state.parent.run_id)
+            if state.parent is not None
+            else None
+        ),
+        root_execution=(
+            WorkflowExecution(workflow_id=state.root_workflow_id, run_id=state.root_run_id)
+            if state.root_run_id
+            else execution
+        ),
         first_run_id=state.first_run_id,
         most_recent_worker_version_stamp=(
             WorkerVersionStamp.FromString(state.worker_version) if state.worker_version else None
         ),
         priority=Priority.FromString(state.priority) if state.priority else None,
+    )
+
+
+def _child(pending: Child) -> PendingChildExecutionInfo:
+    return PendingChildExecutionInfo(
+        workflow_id=pending.workflow_id,
+        run_id=pending.run_id,
+        workflow_type_name=pending.workflow_type,
+        initiated_id=pending.initiated_event_id,
+        parent_close_policy=pending.close_policy,  # type: ignore[arg-type]
     )
 
 

@@ -22,9 +22,10 @@ from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRe
 from orchestrator.services.queries import Queries
 from orchestrator.services.task_token import TokenCodec
 from orchestrator.services.timers import Timers
+from orchestrator.services.transfers import Transfers
 from orchestrator.services.update_waiters import UpdateWaiters
 from orchestrator.services.workers import Workers
-from orchestrator.store.ports import Store, WorkflowKey
+from orchestrator.store.ports import Store, Transfer, WorkflowKey
 from orchestrator.store.transition import Operation
 from orchestrator.store.unit_of_work import UnitOfWork
 
@@ -100,6 +101,7 @@ class Engine:
             observer=self,
         )
         self.timers = Timers(store, self.unit_of_work, clock)
+        self.transfers = Transfers(store, clock)
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hugo-db")
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -109,6 +111,7 @@ class Engine:
         self.unit_of_work.start(self._loop)
         self.matching.start(self._loop, self.run_db)
         self.timers.start(self._loop, self.run_db)
+        self.transfers.start(self._loop, self.run_db)
 
     def drain(self) -> None:
         """Ends waiting polls and long polls with their empty replies."""
@@ -119,6 +122,7 @@ class Engine:
     async def stop(self) -> None:
         """Commits what is in flight, then stops everything."""
         await self.timers.stop()
+        await self.transfers.stop()
         await self.matching.stop()
         assert self._loop is not None
         await self._loop.run_in_executor(None, self.unit_of_work.stop)
@@ -140,6 +144,11 @@ class Engine:
         """The namespace of a call, from memory where possible; raises what NamespaceRegistry.load raises."""
         entry = self.namespaces.cached(name)
         return entry if entry is not None else await self.run_db(self.namespaces.load, name)
+
+    async def namespace_by_id(self, id: str) -> NamespaceEntry:
+        """The same, by id; raises NamespaceNotFound."""
+        entry = self.namespaces.cached_by_id(id)
+        return entry if entry is not None else await self.run_db(self.namespaces.by_id, id)
 
     async def execute(self, prepared: "Prepared[T]") -> T:
         """Applies a call in the next commit."""
@@ -193,6 +202,17 @@ class Engine:
         """Called by the unit of work, on a committing thread, after a commit that moved updates of a run."""
         self.update_waiters.tell(run_id, news)
 
+    def owed(self, transfers: list[Transfer]) -> None:
+        """Called by the unit of work, on a committing thread, after a commit in which runs came to owe something."""
+        self.transfers.note(transfers)
+
+    async def pay(self, transfer: Transfer) -> None:
+        """Removes the row of a debt that needs no other change."""
+        key = WorkflowKey(transfer.shard_id, transfer.namespace_id, transfer.workflow_id)
+        await self.unit_of_work.execute(
+            key, lambda unit: unit.paid(transfer.run_id, transfer.kind, transfer.event_id), needs_current=False
+        )
+
 
 def key_of(namespace_id: str, workflow_id: str, shard_count: int) -> WorkflowKey:
     """Places a workflow: CRC-32 of its namespace and id, modulo the shards of the database."""
@@ -211,6 +231,9 @@ def limits_of(settings: HugoSettings) -> Limits:
         state_size=settings.limit_state_size,
         activity_failure_size=settings.limit_activity_failure_size,
         pending_activities=settings.limit_pending_activities_count,
+        pending_children=settings.limit_pending_children_count,
+        pending_external_signals=settings.limit_pending_external_signals_count,
+        pending_external_cancels=settings.limit_pending_external_cancels_count,
         signals=settings.limit_signals_count,
         updates_in_flight=settings.limit_updates_in_flight_count,
         updates_in_flight_size=settings.limit_updates_in_flight_size,

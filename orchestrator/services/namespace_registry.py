@@ -79,7 +79,7 @@ class NamespaceRegistry:
 
     def by_id(self, id: str) -> NamespaceEntry:
         """The namespace of this id, from memory or from the database; raises NamespaceNotFound."""
-        entry = self._cached_by_id(id)
+        entry = self.cached_by_id(id)
         if entry is not None:
             return entry
         try:
@@ -87,14 +87,15 @@ class NamespaceRegistry:
         except ValueError:
             raise NamespaceNotFound(id) from None
         with self._lock:
-            return self._cached_by_id(key) or self._read(id, id=key)
+            return self.cached_by_id(key) or self._read(id, id=key)
 
     def invalidate(self, name: str) -> None:
         """Forgets a namespace, so that the next look-up reads the database."""
         with self._lock:
             self._forget(name)
 
-    def _cached_by_id(self, id: str) -> NamespaceEntry | None:
+    def cached_by_id(self, id: str) -> NamespaceEntry | None:
+        """As `cached`, by id."""
         name = self._names.get(id)
         return self.cached(name) if name is not None else None
 

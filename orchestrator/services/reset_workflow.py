@@ -59,7 +59,7 @@ def reset_workflow_execution(
         base.state.reset_run_id = identity.run_id
         base.changed = True
         if current.state.running:
-            closing.terminate(current, reason=request.reason, identity=reset.RESETTER_IDENTITY)
+            closing.terminate(current, reason=request.reason, identity=reset.RESETTER_IDENTITY, replaced=True)
         reset.reapply(fresh, later, excluded)
         reset.finish(fresh)
         unit.begin(fresh)

@@ -24,6 +24,7 @@ from orchestrator.core import closing, search_attributes, signals, start, workfl
 from orchestrator.core.birth import Identity
 from orchestrator.core.run import WORKFLOW, Run
 from orchestrator.core.start import Policies, StartRequest
+from orchestrator.core.state import ExecutionState
 from orchestrator.core.wire import json_payloads
 from orchestrator.errors import WorkflowExecutionAlreadyStarted
 from orchestrator.services.engine import Engine, Prepared
@@ -183,14 +184,19 @@ def judge(
     current: Run,
 ) -> StartWorkflowExecutionResponse | None:
     """Raises when the policies forbid a new run; the reply when the open one is used; None when one may begin."""
-    state = current.state
+    use = WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+    if current.state.running and policies.conflict == use:
+        return _use_existing(namespace, request, request_id, current)
+    check_policies(current.state, policies)
+    return None
+
+
+def check_policies(state: ExecutionState, policies: Policies) -> None:
+    """Raises WorkflowExecutionAlreadyStarted when the policies forbid a new run beside, or after, the current one."""
     ids = f"WorkflowId: {state.workflow_id}, RunId: {state.run_id}."
     if state.running:
-        conflict = policies.conflict
-        if conflict == WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
-            return None
-        if conflict == WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
-            return _use_existing(namespace, request, request_id, current)
+        if policies.conflict == WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
+            return
         raise WorkflowExecutionAlreadyStarted(
             f"Workflow execution is already running. {ids}", state.create_request_id, state.run_id
         )
@@ -209,7 +215,17 @@ def judge(
             state.create_request_id,
             state.run_id,
         )
-    return None
+
+
+def terminate_for(current: Run, run_id: str) -> None:
+    """Ends an open run that must give way to a new one."""
+    if current.state.running:
+        closing.terminate(
+            current,
+            reason=TERMINATED_BY_START,
+            details=json_payloads(f"terminated by new runID: {run_id}"),
+            identity=workflow_task.SERVER_IDENTITY,
+        )
 
 
 def _use_existing(
@@ -247,13 +263,8 @@ def begin_run(
 ) -> Run:
     """Terminates an open run that must give way, and begins the new one."""
     identity = Identity(namespace.id, engine.new_uuid(), request_id)
-    if current is not None and current.state.running:
-        closing.terminate(
-            current,
-            reason=TERMINATED_BY_START,
-            details=json_payloads(f"terminated by new runID: {identity.run_id}"),
-            identity=workflow_task.SERVER_IDENTITY,
-        )
+    if current is not None:
+        terminate_for(current, identity.run_id)
     given = request.search_attributes.indexed_fields
     typed = search_attributes.typed(given, namespace.search_attributes).indexed_fields if given else {}
     attributes = {

@@ -1,6 +1,6 @@
 """PollWorkflowTaskQueue, RespondWorkflowTaskCompleted and RespondWorkflowTaskFailed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from temporalio.api.enums.v1 import TimeoutType, VersioningBehavior, WorkerVersioningMode, WorkflowTaskFailedCause
@@ -16,12 +16,13 @@ from temporalio.api.workflowservice.v1 import (
 
 from orchestrator.core import activity, closing, command_checks, commands, update, update_messages, workflow_task
 from orchestrator.core.command_checks import CommandFailed
-from orchestrator.core.completion import Completion
+from orchestrator.core.completion import Completion, Target
 from orchestrator.core.request_checks import check_length
 from orchestrator.core.run import WORKFLOW, Run
 from orchestrator.core.state import WorkflowTask
 from orchestrator.core.wire import length_ns
 from orchestrator.errors import FailedPrecondition, InvalidArgument, NotFound, ServiceError, WorkflowClosed
+from orchestrator.services.command_targets import command_targets
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.poll_replies import activity_task_reply, query_task_reply, workflow_task_reply
@@ -87,9 +88,11 @@ async def respond_workflow_task_completed(
 
     Raises:
         InvalidArgument: a command is bad; the workflow task has been failed, unless the text says otherwise.
+        NamespaceNotFound: a command names an unknown namespace.
         NotFound: the task is not in progress any more.
     """
-    prepared = _prepare_completion(engine, namespace, request)
+    targets = await command_targets(engine, namespace, request.commands)
+    prepared = _prepare_completion(engine, namespace, request, targets)
     done = await engine.execute(prepared)
     answer_buffered(engine, done.run_id, request.query_results)
     if not done.scheduled:
@@ -104,7 +107,10 @@ async def respond_workflow_task_completed(
 
 
 def _prepare_completion(
-    engine: Engine, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest
+    engine: Engine,
+    namespace: NamespaceEntry,
+    request: RespondWorkflowTaskCompletedRequest,
+    targets: Mapping[str, Target],
 ) -> Prepared[_Completed]:
     check_length(request.identity, "Identity", engine.limits)
     token = _token(engine, namespace, request.task_token)
@@ -129,7 +135,7 @@ def _prepare_completion(
         try:
             if task.speculative and _leaves_nothing(run, request):
                 done.reset_event_id = run.state.previous_started_event_id
-            completion = _complete(run, namespace, request, dropped=done.reset_event_id > 0)
+            completion = _complete(run, namespace, request, targets, dropped=done.reset_event_id > 0)
         except CommandFailed as failed:
             return _refuse(unit, run, task, failed, request, done)
         done.activities = [
@@ -161,7 +167,12 @@ def _leaves_nothing(run: Run, request: RespondWorkflowTaskCompletedRequest) -> b
 
 
 def _complete(
-    run: Run, namespace: NamespaceEntry, request: RespondWorkflowTaskCompletedRequest, *, dropped: bool
+    run: Run,
+    namespace: NamespaceEntry,
+    request: RespondWorkflowTaskCompletedRequest,
+    targets: Mapping[str, Target],
+    *,
+    dropped: bool,
 ) -> Completion:
     state = run.state
     if dropped:
@@ -181,7 +192,12 @@ def _complete(
         max(0, length_ns(request.sticky_attributes.schedule_to_start_timeout)) if state.sticky_queue else 0
     )
     completion = Completion(
-        event_id, request.identity, namespace.name, namespace.search_attributes, messages=list(request.messages)
+        event_id,
+        request.identity,
+        namespace.name,
+        namespace.search_attributes,
+        targets,
+        messages=list(request.messages),
     )
     commands.apply(run, list(request.commands), completion)
     update_messages.process_rest(run, completion)

@@ -143,7 +143,7 @@ class Changes:
     records: list[Record] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.created or self.updated)
+        return bool(self.created or self.updated or self.transferred)
 
 
 class VersionConflict(Exception):
@@ -273,4 +273,8 @@ class Observer(Protocol):
 
     def updated(self, run_id: str, news: "dict[str, News]") -> None:
         """What became of updates of a run, by their ids."""
+        ...
+
+    def owed(self, transfers: list[Transfer]) -> None:
+        """What runs owe to others from now on."""
         ...

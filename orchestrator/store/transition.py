@@ -148,7 +148,7 @@ Operation = Callable[["Unit"], Any]
 class Unit:
     """What one operation sees and does. Changes count only when the operation returns."""
 
-    __slots__ = ("_batch", "_begun", "_created", "_done", "_runs", "_undone", "key", "now", "run_id")
+    __slots__ = ("_batch", "_begun", "_created", "_done", "_paid", "_runs", "_undone", "key", "now", "run_id")
 
     def __init__(self, batch: Batch, key: WorkflowKey, run_id: str, now: int) -> None:
         self._batch = batch
@@ -157,6 +157,7 @@ class Unit:
         self._begun: str = ""
         self._done: list[Callable[[], None]] = []
         self._undone: list[Callable[[], None]] = []
+        self._paid: list[tuple[RunKey, int, int]] = []
         self.key = key
         self.run_id = run_id
         self.now = now
@@ -218,6 +219,10 @@ class Unit:
                 return fresh
         raise LookupError("the run is not of this operation")
 
+    def paid(self, run_id: str, kind: int, event_id: int) -> None:
+        """Removes what a run of this workflow owed; the run itself need not be loaded, nor exist."""
+        self._paid.append((RunKey(self.key.shard_id, run_id), kind, event_id))
+
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Calls back, on the committing thread, once the commit has succeeded."""
         self._done.append(callback)
@@ -247,6 +252,7 @@ class Unit:
                 stored, _ = changes.moved.get(self.key, (previous, ""))
                 changes.moved[self.key] = (stored, self._begun)
             batch.current[self.key] = self._begun
+        batch.changes.transferred.extend(self._paid)
         batch.done.extend(self._done)
         batch.undone.extend(self._undone)
 

@@ -191,6 +191,8 @@ class UnitOfWork:
         if self.observer is not None and batch.dirty:
             earliest = min((wake.fire_time for wake in changes.wakes), default=0)
             _attempt(self.observer.committed, [key.run_id for key in batch.dirty], earliest)
+            if changes.transfers:
+                _attempt(self.observer.owed, list(changes.transfers))
 
 
 def _attempt(function: Callable[..., object], *args: object) -> None:

@@ -1,0 +1,23 @@
+"""Who pays which debt of a run; see `orchestrator.services.transfers`."""
+
+from collections.abc import Awaitable, Callable
+
+from orchestrator.core.transfers import TransferKind
+from orchestrator.services.close_family import close_family
+from orchestrator.services.engine import Engine
+from orchestrator.services.external_workflows import cancel_external, signal_external
+from orchestrator.services.start_child import release_child, start_child
+from orchestrator.store.ports import Transfer
+
+KINDS: dict[int, Callable[[Engine, Transfer], Awaitable[None]]] = {
+    TransferKind.START_CHILD: start_child,
+    TransferKind.RELEASE_CHILD: release_child,
+    TransferKind.SIGNAL_EXTERNAL: signal_external,
+    TransferKind.CANCEL_EXTERNAL: cancel_external,
+    TransferKind.CLOSE: close_family,
+}
+
+
+async def pay(engine: Engine, transfer: Transfer) -> None:
+    """Pays one debt; raises LookupError for a kind of a newer version."""
+    await KINDS[transfer.kind](engine, transfer)
