@@ -24,6 +24,8 @@ from orchestrator.services import (
     activity_tasks,
     change_workflow,
     cluster,
+    describe_task_queue,
+    list_workers,
     namespaces,
     query_workflow,
     read_history,
@@ -33,6 +35,7 @@ from orchestrator.services import (
     update_workflow,
     visibility,
     visibility_windows,
+    worker_versioning,
     workflow_tasks,
 )
 from orchestrator.services.composition import build_engine
@@ -42,6 +45,7 @@ from orchestrator.services.engine import Engine
 from orchestrator.services.multi_operation import execute_multi_operation
 from orchestrator.services.poll_replies import workflow_task_reply
 from orchestrator.services.reset_workflow import reset_workflow_execution
+from orchestrator.services.task_queue_config import update_task_queue_config
 
 Answer = Callable[[Engine, Call, Any], Awaitable[Message]]
 
@@ -241,7 +245,30 @@ WORKFLOW_METHODS: dict[str, Row] = {
         workflow.ListClosedWorkflowExecutionsRequest,
         in_thread(visibility_windows.list_closed_workflow_executions, "registry", "settings"),
     ),
-    "DescribeTaskQueue": Row(workflow.DescribeTaskQueueRequest, immediate(task_queues.describe_task_queue)),
+    "DescribeTaskQueue": Row(workflow.DescribeTaskQueueRequest, awaited(describe_task_queue.describe_task_queue)),
+    "ListTaskQueuePartitions": Row(
+        workflow.ListTaskQueuePartitionsRequest, immediate(describe_task_queue.list_task_queue_partitions)
+    ),
+    "UpdateTaskQueueConfig": Row(workflow.UpdateTaskQueueConfigRequest, awaited(update_task_queue_config)),
+    "ListWorkers": Row(workflow.ListWorkersRequest, immediate(list_workers.list_workers)),
+    "CountWorkers": Row(workflow.CountWorkersRequest, immediate(list_workers.count_workers)),
+    "DescribeWorker": Row(workflow.DescribeWorkerRequest, immediate(list_workers.describe_worker)),
+    "GetWorkerBuildIdCompatibility": Row(
+        workflow.GetWorkerBuildIdCompatibilityRequest, immediate(worker_versioning.get_worker_build_id_compatibility)
+    ),
+    "UpdateWorkerBuildIdCompatibility": Row(
+        workflow.UpdateWorkerBuildIdCompatibilityRequest,
+        immediate(worker_versioning.update_worker_build_id_compatibility),
+    ),
+    "GetWorkerTaskReachability": Row(
+        workflow.GetWorkerTaskReachabilityRequest, immediate(worker_versioning.get_worker_task_reachability)
+    ),
+    "GetWorkerVersioningRules": Row(
+        workflow.GetWorkerVersioningRulesRequest, immediate(worker_versioning.refuse_rules)
+    ),
+    "UpdateWorkerVersioningRules": Row(
+        workflow.UpdateWorkerVersioningRulesRequest, immediate(worker_versioning.refuse_rules)
+    ),
     "ShutdownWorker": Row(workflow.ShutdownWorkerRequest, immediate(task_queues.shutdown_worker)),
     "RecordWorkerHeartbeat": Row(workflow.RecordWorkerHeartbeatRequest, immediate(task_queues.record_worker_heartbeat)),
     "PollNexusTaskQueue": Row(workflow.PollNexusTaskQueueRequest, polled(task_queues.poll_nexus_task_queue)),

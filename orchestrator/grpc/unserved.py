@@ -51,13 +51,6 @@ _REASONS: dict[str, dict[str, str]] = {
         PAUSES: "PauseWorkflowExecution UnpauseWorkflowExecution",
         "deletion of runs is not served yet": "DeleteWorkflowExecution",
         "options of open runs are not served yet": "UpdateWorkflowExecutionOptions",
-        "it shows partitions, which are not served yet": "ListTaskQueuePartitions",
-        "rate limits of task queues are not served yet": "UpdateTaskQueueConfig",
-        "lists of workers are not served yet": "ListWorkers CountWorkers DescribeWorker",
-        "Temporal refuses it by default; not served yet": (
-            "UpdateWorkerBuildIdCompatibility GetWorkerBuildIdCompatibility UpdateWorkerVersioningRules "
-            "GetWorkerVersioningRules GetWorkerTaskReachability"
-        ),
         "workers are not configured by the server": "FetchWorkerConfig UpdateWorkerConfig",
         ARCHIVAL: "ListArchivedWorkflowExecutions",
         "time is never skipped": "PollWorkflowExecutionTimeSkipping",

@@ -30,7 +30,7 @@ from orchestrator.errors import InvalidArgument, NotFound, WorkflowClosed
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.poll_replies import activity_task_reply
-from orchestrator.services.polling import check_poll, next_started, poller_of
+from orchestrator.services.polling import check_poll, next_started, poller_of, suggest_polls
 from orchestrator.services.starting import start_stored_activity_task
 from orchestrator.services.task_token import ActivityTaskToken
 from orchestrator.store.transition import Unit
@@ -67,7 +67,9 @@ async def poll_activity_task_queue(
     started = await next_started(engine, poller, start_stored_activity_task, client_gone)
     if started is None:
         return PollActivityTaskQueueResponse()
-    return activity_task_reply(engine, namespace.name, started)
+    reply = activity_task_reply(engine, namespace.name, started)
+    suggest_polls(engine, poller, reply)
+    return reply
 
 
 def respond_activity_task_completed(

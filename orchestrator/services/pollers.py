@@ -23,11 +23,11 @@ class QueueKey(NamedTuple):
 
 
 class PollerInfo(NamedTuple):
-    """A worker that polled a queue; `last_access` in nanoseconds since the epoch, `rate` in tasks a second."""
+    """A worker that polled a queue; `last_access` in nanoseconds since the epoch, `rate` in tasks a second or None."""
 
     identity: str
     last_access: int
-    rate: float
+    rate: float | None
 
 
 @dataclass(slots=True)
@@ -75,30 +75,38 @@ class Poller:
         queue: what it polls.
         identity: of the worker.
         instance_key: of the worker; empty when it does not say.
-        rate: tasks a second the worker wants at most; 0 for no limit.
+        rate: tasks a second the worker wants its queue to hand out at most; None when it does not say.
         deadline: until when it waits, in seconds of the event loop's clock.
         worker_version: what the worker says of its build.
         future: done once the poll is decided.
         item: what it was given.
         expired: its time ran out while a transition had reserved it.
         abandoned: nobody waits for it any more.
+        begun: when the worker sent it, nanoseconds since the epoch.
     """
 
     queue: QueueKey
     identity: str
     instance_key: str
-    rate: float
+    rate: float | None
     deadline: float
     worker_version: WorkerVersionStamp | None = None
     future: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     item: Any = None
     expired: bool = False
     abandoned: bool = False
+    begun: int = 0
 
     def again(self) -> "Poller":
         """The same poll, to wait once more."""
         return Poller(
-            self.queue, self.identity, self.instance_key, self.rate, self.deadline, self.worker_version
+            self.queue,
+            self.identity,
+            self.instance_key,
+            self.rate,
+            self.deadline,
+            self.worker_version,
+            begun=self.begun,
         )
 
     def resolve(self) -> None:

@@ -10,8 +10,10 @@ from temporalio.api.deployment.v1 import WorkerDeploymentOptions
 from temporalio.api.enums.v1 import TaskQueueKind, WorkerVersioningMode
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
+    PollActivityTaskQueueResponse,
     PollNexusTaskQueueRequest,
     PollWorkflowTaskQueueRequest,
+    PollWorkflowTaskQueueResponse,
 )
 
 from orchestrator.core.request_checks import check_length, check_task_queue
@@ -22,6 +24,7 @@ from orchestrator.services.pollers import Poller, QueueKey
 from orchestrator.services.queries import Query
 from orchestrator.store.ports import Task, WorkflowKey
 
+PollReply = PollWorkflowTaskQueueResponse | PollActivityTaskQueueResponse
 PollRequest = PollWorkflowTaskQueueRequest | PollActivityTaskQueueRequest | PollNexusTaskQueueRequest
 
 SHORTEST = 2.0
@@ -51,8 +54,10 @@ def check_poll(engine: Engine, request: PollRequest, deadline: float | None) -> 
 
 def poller_of(request: PollRequest, namespace: NamespaceEntry, kind: int, until: float) -> Poller:
     """The poll as matching knows it."""
-    rate = 0.0
-    if isinstance(request, PollActivityTaskQueueRequest):
+    rate: float | None = None
+    if isinstance(request, PollActivityTaskQueueRequest) and request.task_queue_metadata.HasField(
+        "max_tasks_per_second"
+    ):
         rate = request.task_queue_metadata.max_tasks_per_second.value
     return Poller(
         QueueKey(namespace.id, request.task_queue.name, kind),
@@ -110,6 +115,13 @@ def given_back_when_cancelled(engine: Engine, poller: Poller, item: Any) -> Iter
     except asyncio.CancelledError:
         engine.matching.put_back(poller.queue, item)
         raise
+
+
+def suggest_polls(engine: Engine, poller: Poller, reply: PollReply) -> None:
+    """Tells a worker that scales its polls how many more, or fewer, it should hold."""
+    delta = engine.matching.suggestion(poller)
+    if delta:
+        reply.poller_scaling_decision.poll_request_delta_suggestion = delta
 
 
 async def _start(engine: Engine, poller: Poller, task: Task, start: Callable[[Any, Task, Poller, str], Any]) -> Any:

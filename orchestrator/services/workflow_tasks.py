@@ -27,7 +27,13 @@ from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.poll_replies import activity_task_reply, query_task_reply, workflow_task_reply
 from orchestrator.services.pollers import StartedActivityTask, StartedWorkflowTask
-from orchestrator.services.polling import check_poll, given_back_when_cancelled, next_started, poller_of
+from orchestrator.services.polling import (
+    check_poll,
+    given_back_when_cancelled,
+    next_started,
+    poller_of,
+    suggest_polls,
+)
 from orchestrator.services.queries import Query
 from orchestrator.services.query_workflow import answer_buffered, release_buffered
 from orchestrator.services.starting import Worker, start_activity_task, start_stored_workflow_task, start_workflow_task
@@ -66,7 +72,9 @@ async def poll_workflow_task_queue(
         if isinstance(started, Query):
             sticky = request.task_queue.name != started.normal_queue
             return await query_task_reply(engine, started, request.task_queue.name, sticky)
-        return await workflow_task_reply(engine, started)
+        reply = await workflow_task_reply(engine, started)
+    suggest_polls(engine, poller, reply)
+    return reply
 
 
 @dataclass(slots=True)

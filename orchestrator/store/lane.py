@@ -138,6 +138,7 @@ def gather(
         owner.new_id,
         current,
         runs,
+        placer=owner.dispatcher,
         unverified=unverified,
     )
 

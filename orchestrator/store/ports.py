@@ -259,6 +259,10 @@ class Dispatcher(Protocol):
         """Starts tasks of `run.dispatches` for workers that wait in this process, within the transition."""
         ...
 
+    def place(self, run: "Run") -> None:
+        """Gives the tasks of `run.dispatches` that become rows their places among those of their queues."""
+        ...
+
     def offer(self, tasks: list[Task]) -> None:
         """Tells of stored tasks, after their commit."""
         ...

@@ -84,7 +84,12 @@ class Loaded:
 
 @dataclass(slots=True)
 class Batch:
-    """The operations of one commit, over one set of locked rows."""
+    """The operations of one commit, over one set of locked rows.
+
+    Attributes:
+        dispatcher: starts tasks for workers that wait; None when nobody may have them before the caller commits.
+        placer: gives the others their places.
+    """
 
     session: Session
     limits: Limits
@@ -93,6 +98,7 @@ class Batch:
     new_id: Callable[[], str]
     current: dict[WorkflowKey, str]
     runs: dict[RunKey, Loaded]
+    placer: Dispatcher | None = None
     unverified: set[RunKey] = field(default_factory=set)
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
@@ -270,6 +276,8 @@ class Unit:
         enforcement.enforce_limits(run)
         if run.dispatches and dispatcher is not None:
             dispatcher.assign(self, run)
+        if run.dispatches and self._batch.placer is not None:
+            self._batch.placer.place(run)
         nodes = [Node(*node) for node in run.finish()]
         set_wake(run)
         return nodes

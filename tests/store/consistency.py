@@ -82,11 +82,11 @@ def check_memory(process: Process) -> None:
                 assert loaded.nodes == process.store.read_nodes(RunKey(*key), 1, 2**62)
     open_runs = {str(row.run_id) for row in VisibilityRecord.objects.filter(status=states.RUNNING)}
     for queue in process.engine.matching._queues.values():
-        for _, _, task in queue.backlog:
+        for _, _, _, task in queue.backlog:
             stored = process.store.waiting_tasks(task.namespace_id, task.task_queue, task.kind, 10_000)
             # A note of a task that a close has buried is dropped by the poll that takes it.
             assert task in stored or task.run_id not in open_runs
-        assert not (queue.waiting and (queue.backlog or queue.orphans)), "a poll waits beside a task"
+        assert not (queue.waiting and (queue.pending or queue.orphans)), "a poll waits beside a task"
 
 
 def _unstarted(state: ExecutionState) -> dict[tuple[str, int, int], int]:
