@@ -143,6 +143,9 @@ def test_a_task_scheduled_in_one_is_found_by_a_poll_of_the_other(process: Proces
 
 
 def test_a_task_known_to_both_is_started_once(process: Process, other: Process) -> None:
+    first = process.begin_poll()
+    process.do(process.start("u"))
+    assert first.result(30).workflow_execution.workflow_id == "u"
     process.do(process.start("w"))
     assert other.poll().workflow_execution.workflow_id == "w"
     late = process.begin_poll()
