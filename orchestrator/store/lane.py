@@ -5,7 +5,8 @@ What can go wrong, and what is done:
 - An operation is refused: it leaves no trace and fails alone.
 - Somebody else was faster, or holds a row for too long: nothing was written. The workflows of the batch are tried
   apart, from the database instead of the cache. The one it is about waits for a moment while others go on.
-- The database does not answer, or answers that it cannot now: the same again, until patience ends with UNAVAILABLE.
+- The database does not answer, or answers that it cannot now: the same again, after a while in parts, until patience
+  ends with UNAVAILABLE.
 - The answer to a commit is lost: the database is asked whether it took place. Repeating without knowing could apply it
   twice, so where nobody can tell the callers are told just that, as UNAVAILABLE.
 
@@ -36,6 +37,10 @@ LONGEST_PAUSE = 1.0
 """Seconds before a failed commit is repeated; doubled each time up to the longest, with jitter."""
 PATIENCE = 10.0
 """Seconds after which operations that cannot be committed are answered UNAVAILABLE."""
+
+
+WHOLE = 5
+"""How often a batch is tried before its workflows are tried apart."""
 
 
 class UnknownOutcome(Exception):
@@ -247,19 +252,17 @@ class Lane(threading.Thread):
     def _commit(self, groups: list[Group]) -> None:
         """Commits groups, again and again while the database is away, until their patience ends."""
         pause = FIRST_PAUSE
+        rounds = 0
         while groups := self._round(groups):
+            rounds += 1
             now = time.monotonic()
             for group in groups:
                 if now > group.deadline:
                     self._refuse(group, _late())
-            # In the second half of its patience a batch is divided: perhaps one of its requests is what the database
-            # cannot bear.
-            groups = [
-                part
-                for group in groups
-                if now <= group.deadline
-                for part in (by_workflow(group) if now > group.deadline - PATIENCE / 2 else [group])
-            ]
+            groups = [group for group in groups if now <= group.deadline]
+            if rounds == WHOLE:
+                # Perhaps the database is well, and one of the requests is what it cannot bear.
+                groups = [part for group in groups for part in by_workflow(group)]
             if groups:
                 self._owner.counters.retried += 1
                 time.sleep(pause * (0.5 + random.random()))

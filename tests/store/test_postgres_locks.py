@@ -132,7 +132,7 @@ def test_a_statement_that_takes_too_long_is_repeated(
     options: dict[str, Any], rival: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock_timeout(monkeypatch, LONG)
-    options["options"] += " -c statement_timeout=300ms"
+    options["options"] += " -c statement_timeout=1s"
     with running_process() as process:
         process.together(process.start("w"), process.start("v"))
         rival.execute(HOLD, ("w",))

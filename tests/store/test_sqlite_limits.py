@@ -84,28 +84,43 @@ def limit(options: dict[str, Any], pages: int) -> None:
     options["init_command"] = f"{commands}PRAGMA max_page_count={pages};"
 
 
-def test_a_full_disk_fails_only_what_does_not_fit(
-    options: dict[str, Any], rival: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small(options: dict[str, Any], rival: sqlite3.Connection) -> Iterator[Process]:
+    """A process whose disk has room for little more than there is; at the end it has more."""
     (pages,) = rival.execute("PRAGMA page_count").fetchone()
     limit(options, pages + 40)
-    monkeypatch.setattr(lane, "PATIENCE", 0.5)
-    with Process(SqlStore(ALIAS, check_database(ALIAS).shard_count)) as process:
-        process.do(process.start("w"))
-        polling = process.begin_poll("other")
-        results = process.together(
-            process.signal("w", "a"), process.start("big", "other", input=BIG), process.signal("w", "b")
-        )
-        assert [type(result).__name__ for result in results] == [
-            "SignalWorkflowExecutionResponse",
-            "Unavailable",
-            "SignalWorkflowExecutionResponse",
-        ]
-        assert process.waiting("other") == 1
+    with Process(SqlStore(ALIAS, check_database(ALIAS).shard_count)) as running:
+        running.do(running.start("w"))
+        yield running
+        running.do(running.signal("w", "last"))
         consistency.check_database()
-        limit(options, pages + 4000)
-        process.do(process.start("big", "other", input=BIG))
-        assert polling.result(30).workflow_execution.workflow_id == "big"
-        assert consistency.signals("w") == ["a", "b"]
-        consistency.check_database()
-        consistency.check_memory(process)
+        consistency.check_memory(running)
+
+
+def test_a_full_disk_stops_only_what_does_not_fit(small: Process, options: dict[str, Any]) -> None:
+    polling = small.begin_poll("other")
+    running = small.begin_together(
+        small.signal("w", "a"), small.start("big", "other", input=BIG), small.signal("w", "b")
+    )
+    until(lambda: consistency.signals("w") == ["a", "b"])
+    assert not running.done()
+    assert not polling.done()
+    consistency.check_database()
+    limit(options, 1_000_000)
+    assert [result for result in running.result(30) if isinstance(result, BaseException)] == []
+    assert polling.result(30).workflow_execution.workflow_id == "big"
+
+
+def test_a_disk_that_stays_full_is_unavailable(
+    small: Process, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "PATIENCE", 0.0)
+    polling = small.begin_poll("other")
+    with pytest.raises(Unavailable):
+        small.do(small.start("big", "other", input=BIG))
+    assert small.waiting("other") == 1
+    small.do(small.start("little", "other"))
+    assert polling.result(30).workflow_execution.workflow_id == "little"
+    limit(options, 1_000_000)
+    monkeypatch.undo()
+    small.do(small.start("big", input=BIG))
