@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from temporalio.api.enums.v1 import EventType, TaskQueueKind, TimeoutType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import birth, priority, reset_points, retry, search_attributes, start_child
+from orchestrator.core import birth, execution_options, priority, reset_points, retry, search_attributes, start_child
 from orchestrator.core.birth import Identity
 from orchestrator.core.commands import merge
 from orchestrator.core.run import CHILD_CLOSED
@@ -224,7 +224,9 @@ def _cancel_requested(state: ExecutionState, event: HistoryEvent) -> None:
 
 
 def _options_updated(state: ExecutionState, event: HistoryEvent) -> None:
-    attached = event.workflow_execution_options_updated_event_attributes.attached_request_id
+    attributes = event.workflow_execution_options_updated_event_attributes
+    execution_options.apply(state, attributes)
+    attached = attributes.attached_request_id
     if attached:
         state.request_ids[attached] = (int(event.event_type), event.event_id)
 

@@ -216,6 +216,8 @@ class ExecutionState(msgspec.Struct, array_like=True):
     parent: Parent | None = None
     root_workflow_id: str = ""
     root_run_id: str = ""
+    deleting: bool = False
+    versioning_override: bytes = b""
 
     @property
     def running(self) -> bool:

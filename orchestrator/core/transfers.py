@@ -17,6 +17,7 @@ class TransferKind(IntEnum):
         SIGNAL_EXTERNAL: to signal another workflow; `event_id` is that of the INITIATED event.
         CANCEL_EXTERNAL: to ask another workflow to end; likewise.
         CLOSE: to tell the parent of the end, and to apply the parent-close policy to children.
+        DELETE: owed by a closed run to those who want it gone: its removal, once it owes nothing else.
     """
 
     START_CHILD = 1
@@ -24,6 +25,7 @@ class TransferKind(IntEnum):
     SIGNAL_EXTERNAL = 3
     CANCEL_EXTERNAL = 4
     CLOSE = 5
+    DELETE = 6
 
 
 def request_id(run_id: str, initiated_event_id: int) -> str:

@@ -40,12 +40,14 @@ from orchestrator.services import (
 )
 from orchestrator.services.composition import build_engine
 from orchestrator.services.current import clear_running, set_running
+from orchestrator.services.delete_workflow import delete_workflow_execution
 from orchestrator.services.describe_workflow import describe_workflow_execution
 from orchestrator.services.engine import Engine
 from orchestrator.services.multi_operation import execute_multi_operation
 from orchestrator.services.poll_replies import workflow_task_reply
 from orchestrator.services.reset_workflow import reset_workflow_execution
 from orchestrator.services.task_queue_config import update_task_queue_config
+from orchestrator.services.workflow_options import update_workflow_execution_options
 
 Answer = Callable[[Engine, Call, Any], Awaitable[Message]]
 
@@ -162,6 +164,10 @@ WORKFLOW_METHODS: dict[str, Row] = {
     ),
     "TerminateWorkflowExecution": Row(
         workflow.TerminateWorkflowExecutionRequest, committed(change_workflow.terminate_workflow_execution)
+    ),
+    "DeleteWorkflowExecution": Row(workflow.DeleteWorkflowExecutionRequest, committed(delete_workflow_execution)),
+    "UpdateWorkflowExecutionOptions": Row(
+        workflow.UpdateWorkflowExecutionOptionsRequest, committed(update_workflow_execution_options)
     ),
     "ResetWorkflowExecution": Row(workflow.ResetWorkflowExecutionRequest, committed(reset_workflow_execution)),
     "ResetStickyTaskQueue": Row(

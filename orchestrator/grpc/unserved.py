@@ -49,8 +49,6 @@ _REASONS: dict[str, dict[str, str]] = {
         ),
         RULES: ("CreateWorkflowRule DescribeWorkflowRule DeleteWorkflowRule ListWorkflowRules TriggerWorkflowRule"),
         PAUSES: "PauseWorkflowExecution UnpauseWorkflowExecution",
-        "deletion of runs is not served yet": "DeleteWorkflowExecution",
-        "options of open runs are not served yet": "UpdateWorkflowExecutionOptions",
         "workers are not configured by the server": "FetchWorkerConfig UpdateWorkerConfig",
         ARCHIVAL: "ListArchivedWorkflowExecutions",
         "time is never skipped": "PollWorkflowExecutionTimeSkipping",

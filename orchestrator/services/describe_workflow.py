@@ -23,9 +23,11 @@ from temporalio.api.workflow.v1 import (
     PendingChildExecutionInfo,
     PendingWorkflowTaskInfo,
     RequestIdInfo,
+    VersioningOverride,
     WorkflowExecutionConfig,
     WorkflowExecutionExtendedInfo,
     WorkflowExecutionInfo,
+    WorkflowExecutionVersioningInfo,
 )
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
@@ -103,6 +105,7 @@ def _info(state: ExecutionState, types: Mapping[str, int]) -> WorkflowExecutionI
         execution_duration=duration(max(0, state.close_time - state.execution_time)) if closed else None,
         status=state.status,  # type: ignore[arg-type]
         history_length=state.next_event_id - 1,
+        versioning_info=_versioning(state),
         history_size_bytes=state.history_size,
         state_transition_count=state.transitions,
         memo=Memo(fields={key: Payload.FromString(value) for key, value in state.memo.items()}),
@@ -128,6 +131,13 @@ def _info(state: ExecutionState, types: Mapping[str, int]) -> WorkflowExecutionI
         ),
         priority=Priority.FromString(state.priority) if state.priority else None,
     )
+
+
+def _versioning(state: ExecutionState) -> WorkflowExecutionVersioningInfo | None:
+    if not state.versioning_override:
+        return None
+    override = VersioningOverride.FromString(state.versioning_override)
+    return WorkflowExecutionVersioningInfo(versioning_override=override)
 
 
 def _child(pending: Child) -> PendingChildExecutionInfo:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from orchestrator.core.transfers import TransferKind
 from orchestrator.services.close_family import close_family
+from orchestrator.services.delete_workflow import remove
 from orchestrator.services.engine import Engine
 from orchestrator.services.external_workflows import cancel_external, signal_external
 from orchestrator.services.start_child import release_child, start_child
@@ -15,6 +16,7 @@ KINDS: dict[int, Callable[[Engine, Transfer], Awaitable[None]]] = {
     TransferKind.SIGNAL_EXTERNAL: signal_external,
     TransferKind.CANCEL_EXTERNAL: cancel_external,
     TransferKind.CLOSE: close_family,
+    TransferKind.DELETE: remove,
 }
 
 

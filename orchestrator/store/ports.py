@@ -227,6 +227,10 @@ class Store(Protocol):
         """Transfers born before a time, nanoseconds since the epoch, oldest first."""
         ...
 
+    def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int) -> bool:
+        """Removes every row of a closed run; False while it has debts of another kind than `but_for`."""
+        ...
+
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
         """Whether each queue, given as (namespace id, name, kind), has stored tasks; one statement for many queues."""
         ...

@@ -18,7 +18,8 @@ from psycopg import errors
 
 from orchestrator.store.pg_arrays import DUMPERS, ByteaArray, Int4Array, Int8Array, TextArray, UuidArray
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, VersionConflict, WorkflowKey
-from orchestrator.store.sql import SqlStore, reading
+from orchestrator.store.sql import SqlStore
+from orchestrator.store.sql_tasks import reading
 
 CURRENT = """
 SELECT k.i, c.run_id::text FROM unnest(%s, %s, %s, %s) AS k(i, s, n, w)

@@ -3,27 +3,19 @@
 Tables and columns are named by the models, so that migrations stay the one owner of the schema.
 """
 
-import functools
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
-from django.db import (
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    connections,
-    transaction,
-)
-from django.db.models import Count, Min, Model
+from django.db import IntegrityError, transaction
+from django.db.models import Model
 
 from orchestrator.models import (
     CurrentExecution,
     DispatchTask,
     Execution,
     HistoryNode,
-    TaskQueue,
     TimerTask,
     TransferTask,
     VisibilityRecord,
@@ -41,17 +33,11 @@ from orchestrator.store.ports import (
     Wake,
     WorkflowKey,
 )
-
-P = ParamSpec("P")
-R = TypeVar("R")
-S = TypeVar("S", bound="SqlStore")
+from orchestrator.store.sql_tasks import SqlTasks, plain_uuid, reading
 
 RECORD_COLUMNS = Record._fields
 _RECORD_KEY = ("shard_id", "run_id")
 _RECORD_FIXED = {"shard_id", "run_id", "namespace_id", "workflow_id", "workflow_type", "start_time"}
-
-
-QUEUES_A_STATEMENT = 100
 
 
 class Statements:
@@ -110,7 +96,7 @@ class SqlSession:
     def __init__(self, connection: Any, statements: Statements) -> None:
         self._connection = connection
         self._sql = statements
-        self._uuid = _plain_uuid if not connection.features.has_native_uuid_field else str
+        self._uuid = plain_uuid if not connection.features.has_native_uuid_field else str
 
     def lock_current(self, keys: Iterable[WorkflowKey]) -> dict[WorkflowKey, str]:
         """See Session."""
@@ -232,41 +218,16 @@ class SqlSession:
             )
 
 
-def reading(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Repeats a method once when its thread's connection turns out to be dead; the method must bear that.
-
-    Threads of a server keep their connections for ever, and Django replaces a dead one only between web requests.
-    """
-
-    @functools.wraps(method)
-    def repeated(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(self, *args, **kwargs)
-        except self.retryable:
-            if self.connection.in_atomic_block:
-                raise
-            self.reconnect()
-            return method(self, *args, **kwargs)
-
-    return repeated
-
-
-class SqlStore:
+class SqlStore(SqlTasks):
     """A database behind a Django alias."""
 
-    retryable: tuple[type[Exception], ...] = (OperationalError, InterfaceError, IntegrityError)
     conflicts: tuple[type[Exception], ...] = (IntegrityError,)
     session_class: Callable[[Any, Statements], Session] = SqlSession
 
     def __init__(self, alias: str, shard_count: int) -> None:
-        self.alias = alias
+        super().__init__(alias)
         self.shard_count = shard_count
         self._statements: Statements | None = None
-
-    @property
-    def connection(self) -> Any:
-        """The calling thread's connection."""
-        return connections[self.alias]
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -289,10 +250,6 @@ class SqlStore:
     def on_commit(self, callback: Callable[[], None]) -> None:
         """See Store."""
         transaction.on_commit(callback, using=self.alias, robust=True)
-
-    def reconnect(self) -> None:
-        """See Store."""
-        self.connection.close()
 
     def close(self) -> None:
         """See Store."""
@@ -349,89 +306,6 @@ class SqlStore:
         row = TimerTask.objects.using(self.alias).order_by("fire_time").values_list("fire_time", flat=True).first()
         return row or 0
 
-    @reading
-    def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
-        """See Store."""
-        rows = (
-            DispatchTask.objects.using(self.alias)
-            .filter(namespace_id=namespace_id, task_queue=task_queue, kind=kind)
-            .order_by("priority", "fairness_pass", "id")
-            .values_list(*Task._fields)[:limit]
-        )
-        return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
-
-    @reading
-    def transfers(self, before: int, limit: int) -> list[Transfer]:
-        """See Store."""
-        rows = (
-            TransferTask.objects.using(self.alias)
-            .filter(created_time__lt=before)
-            .order_by("id")
-            .values_list(*Transfer._fields)[:limit]
-        )
-        return [Transfer(*row)._replace(namespace_id=str(row[1]), run_id=str(row[3])) for row in rows]
-
-    @reading
-    def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
-        """See Store."""
-        connection = self.connection
-        as_uuid = _plain_uuid if not connection.features.has_native_uuid_field else str
-        table = connection.ops.quote_name(DispatchTask._meta.db_table)
-        exists = (
-            f"CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE namespace_id = %s AND task_queue = %s AND kind = %s) "
-            "THEN 1 ELSE 0 END"
-        )
-        found: list[bool] = []
-        with connection.cursor() as cursor:
-            for start in range(0, len(queues), QUEUES_A_STATEMENT):
-                some = queues[start : start + QUEUES_A_STATEMENT]
-                values = [value for namespace, name, kind in some for value in (as_uuid(namespace), name, kind)]
-                cursor.execute(f"SELECT {', '.join([exists] * len(some))}", values)
-                found.extend(bool(value) for value in cursor.fetchone())
-        return found
-
-    @reading
-    def waiting_by_level(self, namespace_id: str, task_queue: str, kind: int) -> dict[int, tuple[int, int]]:
-        """See Store."""
-        rows = (
-            DispatchTask.objects.using(self.alias)
-            .filter(namespace_id=namespace_id, task_queue=task_queue, kind=kind)
-            .values_list("priority")
-            .annotate(Count("id"), Min("created_time"))
-            .order_by("priority")
-        )
-        return {level: (count, oldest) for level, count, oldest in rows}
-
-    @reading
-    def task_queue_configs(self) -> dict[tuple[str, str, int], bytes]:
-        """See Store."""
-        rows = TaskQueue.objects.using(self.alias).values_list("namespace_id", "name", "kind", "config")
-        return {(str(namespace), name, kind): bytes(config) for namespace, name, kind, config in rows}
-
-    def change_task_queue_config(self, queue: tuple[str, str, int], change: Callable[[bytes], bytes]) -> bytes:
-        """See Store."""
-        namespace_id, name, kind = queue
-        with transaction.atomic(using=self.alias):
-            row, _ = (
-                TaskQueue.objects.using(self.alias)
-                .select_for_update()
-                .get_or_create(namespace_id=namespace_id, name=name, kind=kind)
-            )
-            row.config = config = change(bytes(row.config))
-            row.save(update_fields=["config"])
-        return config
-
-    @reading
-    def delete_task(self, task: Task) -> None:
-        """See Store."""
-        DispatchTask.objects.using(self.alias).filter(
-            shard_id=task.shard_id,
-            run_id=task.run_id,
-            kind=task.kind,
-            scheduled_event_id=task.scheduled_event_id,
-            stamp=task.stamp,
-        ).delete()
-
 
 def _read_nodes(
     connection: Any, sql: Statements, key: RunKey, as_uuid: Callable[[str], str], first: int, last: int, limit: int
@@ -445,11 +319,6 @@ def _read_nodes(
     with connection.cursor() as cursor:
         cursor.execute(statement, (key.shard_id, as_uuid(key.run_id), first, last))
         return [Node(row[0], row[1], bytes(row[2])) for row in cursor.fetchall()]
-
-
-def _plain_uuid(value: str) -> str:
-    """A UUID as Django stores it where the database has no type for it."""
-    return value.replace("-", "")
 
 
 def _dashed(value: Any) -> str:
