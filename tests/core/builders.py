@@ -3,12 +3,15 @@
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message as AnyMessage
 from temporalio.api.command import v1 as commands
 from temporalio.api.command.v1 import Command
 from temporalio.api.common.v1 import ActivityType, Memo, Payload, Payloads, RetryPolicy, SearchAttributes, WorkflowType
 from temporalio.api.enums.v1 import CommandType, TimeoutType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure, TimeoutFailureInfo
+from temporalio.api.protocol.v1 import Message
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.update.v1 import Acceptance, Input, Meta, Outcome, Rejection, Request, Response
 from temporalio.api.workflowservice.v1 import (
     SignalWithStartWorkflowExecutionRequest,
     StartWorkflowExecutionRequest,
@@ -170,6 +173,51 @@ def cancel_workflow(details: Payloads | None = None) -> Command:
     return Command(
         command_type=_C.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
         cancel_workflow_execution_command_attributes=commands.CancelWorkflowExecutionCommandAttributes(details=details),
+    )
+
+
+def update_request(update_id: str = "update", **fields: Any) -> Request:
+    """An update."""
+    return Request(
+        meta=Meta(update_id=update_id, identity="client"), input=Input(name="change", args=payloads("1"), **fields)
+    )
+
+
+def acceptance(update_id: str = "update", **fields: Any) -> Message:
+    """A worker accepts an update."""
+    basics: dict[str, Any] = {
+        "accepted_request_message_id": f"{update_id}/request",
+        "accepted_request_sequencing_event_id": 5,
+    }
+    return _message(f"{update_id}/accept", update_id, Acceptance(**basics | fields))
+
+
+def rejection(update_id: str = "update", **fields: Any) -> Message:
+    """A worker rejects an update."""
+    basics: dict[str, Any] = {
+        "rejected_request_message_id": f"{update_id}/request",
+        "failure": application_failure("not now"),
+    }
+    return _message(f"{update_id}/reject", update_id, Rejection(**basics | fields))
+
+
+def response(update_id: str = "update", **fields: Any) -> Message:
+    """A worker completes an update."""
+    basics: dict[str, Any] = {"meta": Meta(update_id=update_id), "outcome": Outcome(success=payloads("2"))}
+    return _message(f"{update_id}/complete", update_id, Response(**basics | fields))
+
+
+def _message(message_id: str, update_id: str, body: AnyMessage) -> Message:
+    message = Message(id=message_id, protocol_instance_id=update_id)
+    message.body.Pack(body)
+    return message
+
+
+def protocol_message(message_id: str) -> Command:
+    """ProtocolMessage: the place of a message among the commands."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_PROTOCOL_MESSAGE,
+        protocol_message_command_attributes=commands.ProtocolMessageCommandAttributes(message_id=message_id),
     )
 
 

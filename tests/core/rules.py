@@ -12,6 +12,7 @@ from orchestrator.core.durable import durable
 from orchestrator.core.rebuilder import rebuild
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, WORKFLOW, Dispatch
 from orchestrator.core.state import ExecutionState
+from orchestrator.core.update import waiting
 from orchestrator.core.wire import LONGEST, length_ns, time_ns
 
 _E = EventType
@@ -69,7 +70,8 @@ def check_one_workflow_task(state: ExecutionState, events: Sequence[HistoryEvent
                 scheduled = started = 0
     task = state.workflow_task
     if state.running:
-        pending = (task.scheduled_event_id, task.started_event_id) if task is not None and task.attempt == 1 else (0, 0)
+        written = task is not None and task.attempt == 1 and not task.speculative
+        pending = (task.scheduled_event_id, task.started_event_id) if task is not None and written else (0, 0)
         assert pending == (scheduled, started)
     if task is not None and task.attempt > 1 and task.started_event_id:
         # The ids its worker was told are those its events will get.
@@ -153,6 +155,7 @@ def check_awake(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:
     if not state.running or state.workflow_task is not None:
         return
     assert not state.buffered
+    assert not waiting(state)
     if not state.completed_workflow_tasks:
         assert state.backoff_until
         return
@@ -173,3 +176,4 @@ def check_closed(state: ExecutionState) -> None:
     assert not state.timers
     assert not state.buffered
     assert not state.backoff_until
+    assert all(update.accepted_event_id for update in state.updates.values())

@@ -3,7 +3,7 @@
 After every transition the rules that hold for every run at every moment are checked (`tests.core.rules`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from temporalio.api.command.v1 import Command
@@ -11,6 +11,7 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure, ServerFailureInfo
 from temporalio.api.history.v1 import History, HistoryEvent
+from temporalio.api.protocol.v1 import Message
 
 from orchestrator.core import (
     activity,
@@ -22,6 +23,8 @@ from orchestrator.core import (
     enforcement,
     signals,
     start,
+    update,
+    update_messages,
     workflow_task,
 )
 from orchestrator.core import state as states
@@ -30,8 +33,10 @@ from orchestrator.core.completion import Completion
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import ACTIVITY, WORKFLOW, Dispatch, Run
 from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
+from orchestrator.core.update_news import News
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import NotFound
+from tests.core import builders as build
 from tests.core import rules
 from tests.core.builders import QUEUE, start_request
 
@@ -53,6 +58,9 @@ class Simulation:
         tasks: the stored tasks that no worker has.
         eager: activities that the last completion handed to its worker.
         visible: whether the last transition changed what lists show.
+        messages: the updates that came with the workflow task a worker took last.
+        dropped: whether the last completed workflow task left no trace.
+        news: what the last transition made of updates.
     """
 
     def __init__(self, request: start.StartRequest | None = None, *, limits: Limits | None = None) -> None:
@@ -63,6 +71,9 @@ class Simulation:
         self.tasks: dict[tuple[int, int], Dispatch] = {}
         self.eager: list[Activity] = []
         self.visible = False
+        self.messages: list[Message] = []
+        self.dropped = False
+        self.news: dict[str, News] = {}
         self.state: ExecutionState
         self._polls = 0
         self._begin(request or start_request())
@@ -126,7 +137,13 @@ class Simulation:
     def open(self) -> Run:
         """The run as a transition of its own sees it."""
         blob = states.encode(self.state)
-        return Run(states.decode(blob), self.now, self.limits, stored_size=len(blob))
+        return Run(
+            states.decode(blob),
+            self.now,
+            self.limits,
+            stored_size=len(blob),
+            stored_event=lambda event_id: self.events[event_id - 1],
+        )
 
     def _commit(self, run: Run) -> None:
         if not run.changed:
@@ -143,6 +160,7 @@ class Simulation:
             self.tasks[each.kind, each.scheduled_event_id] = each
         deadlines.set_wake(run)
         self.visible = run.visible
+        self.news = run.news
         self.state = run.state
         rules.check(self.state, self.events, self.tasks, self.now, IDENTITY)
 
@@ -175,17 +193,37 @@ class Simulation:
             ):
                 return False
             run.buried.append((kind, event_id))
+            self.messages = update.messages(run)
             return True
 
         return self.transact(operation)
 
     def complete(
-        self, *list_of_commands: Command, force: bool = False, inline: bool = False, sticky: str = "", **fields: Any
+        self,
+        *list_of_commands: Command,
+        force: bool = False,
+        inline: bool = False,
+        sticky: str = "",
+        messages: Iterable[Message] = (),
+        repeats_events: bool = True,
+        **fields: Any,
     ) -> str:
-        """The worker completes its workflow task; returns the error it gets for a bad command."""
+        """The worker completes its workflow task; returns the error it gets for a bad command.
+
+        Args:
+            list_of_commands: in their order.
+            force: whether a next workflow task is wanted in any case.
+            inline: whether it is handed over with the answer.
+            sticky: the queue of the worker.
+            messages: its answers to updates.
+            repeats_events: whether it can be shown events of a dropped task again.
+            fields: of the COMPLETED event.
+        """
         command_checks.check_sequence(list(list_of_commands))
         token = self.task
-        original = token.original_scheduled_time if force and not list_of_commands else 0
+        answers = list(messages)
+        heartbeat = force and not list_of_commands and not answers
+        original = token.original_scheduled_time if heartbeat else 0
         run = self.open()
         workflow_task.check(
             run,
@@ -194,22 +232,35 @@ class Simulation:
             started_time=token.started_time,
             attempt=token.attempt,
         )
-        event_id = workflow_task.complete(run, identity="worker", **fields)
+        nothing = not list_of_commands and not force and update_messages.only_rejections(answers)
+        self.dropped = nothing and workflow_task.can_be_dropped(run, repeats_events)
+        if self.dropped:
+            workflow_task.drop(run)
+            event_id = run.state.next_event_id - 1
+        else:
+            event_id = workflow_task.complete(run, identity="worker", **fields)
         run.state.sticky_queue = sticky
         run.state.sticky_timeout = 10 * SECOND if sticky else 0
-        completion = Completion(event_id, "worker", "default", CUSTOM_ATTRIBUTES)
+        completion = Completion(event_id, "worker", "default", CUSTOM_ATTRIBUTES, messages=answers)
         try:
             commands.apply(run, list(list_of_commands), completion)
+            update_messages.process_rest(run, completion)
         except CommandFailed as failed:
             return self._refuse(failed)
         self.eager = completion.eager
         for each in completion.eager:
             activity.start(run, each, request_id="eager", identity="worker")
-        if run.state.running and (force or run.has_buffered or completion.wake):
-            workflow_task.schedule(run, original_time=original)
-            if inline:
+        if run.state.running:
+            if not heartbeat:
+                update.reject_unanswered(run)
+            if force or run.has_buffered or completion.wake:
+                workflow_task.schedule(run, original_time=original)
+            elif update.waiting(run.state):
+                workflow_task.schedule(run, speculative=inline)
+            if inline and run.state.workflow_task is not None:
                 run.dispatches[:] = [each for each in run.dispatches if each.kind != WORKFLOW]
                 workflow_task.start(run, request_id=workflow_task.INLINE_REQUEST_ID, identity="worker")
+                self.messages = update.messages(run, again=not heartbeat)
         self._commit(run)
         return ""
 
@@ -221,6 +272,7 @@ class Simulation:
         def operation(run: Run) -> None:
             failure = Failure(message=failed.message, server_failure_info=ServerFailureInfo())
             workflow_task.fail(run, cause=failed.cause, identity="worker", failure=failure)
+            update.task_refused(run)
             if failed.terminates:
                 closing.terminate(run, reason=failed.message, identity=workflow_task.SERVER_IDENTITY)
             else:
@@ -294,6 +346,14 @@ class Simulation:
                 run, name=name, input=None, identity="client", header=None, request_id=request_id, **options
             )
         )
+
+    def update(self, update_id: str = "update", **fields: Any) -> None:
+        """A client sends an update."""
+        self.transact(lambda run: update.admit(run, build.update_request(update_id, **fields)))
+
+    def look(self, update_id: str = "update") -> News | None:
+        """A client asks for an update."""
+        return update.look(self.open(), update_id)
 
     def cancel(self, reason: str = "", request_id: str = "") -> None:
         """A client asks the workflow to end."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from temporalio.api.command.v1 import Command
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.protocol.v1 import Message
 
 from orchestrator.core import activity, signals, workflow_task
 from orchestrator.core import state as states
@@ -20,7 +21,9 @@ from orchestrator.core.deadlines import next_deadline
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import ACTIVITY, WORKFLOW
 from orchestrator.core.state import Activity
-from orchestrator.errors import InvalidArgument, WorkflowClosed, WorkflowClosing
+from orchestrator.core.update import FAILED_ATTEMPTS
+from orchestrator.core.update_news import ADMITTED, News
+from orchestrator.errors import InvalidArgument, ResourceExhausted, WorkflowClosed, WorkflowClosing, WorkflowNotReady
 from tests.core import builders as build
 from tests.core.simulation import QUEUE, Simulation
 
@@ -49,7 +52,12 @@ failures = st.sampled_from(
 )
 limits = st.sampled_from(
     [Limits()] * 3
-    + [Limits(buffered_events=3), Limits(history_count=40), Limits(signals=2), Limits(pending_activities=1)]
+    + [
+        Limits(buffered_events=3),
+        Limits(history_count=40),
+        Limits(signals=2, updates_in_flight=2),
+        Limits(pending_activities=1),
+    ]
 )
 
 
@@ -158,6 +166,25 @@ class Lives(RuleBasedStateMachine):
             if request_id:
                 self.requests.add(request_id)
 
+    @rule(number=st.integers(0, 4))
+    def update(self, number: int) -> None:
+        update_id = f"update-{number}"
+        if self.simulation.look(update_id) is not None:
+            return
+        state, limits = self.simulation.state, self.simulation.limits
+        try:
+            self.simulation.update(update_id)
+        except WorkflowClosed:
+            assert not state.running
+        except WorkflowClosing:
+            assert state.close_attempted
+        except WorkflowNotReady:
+            assert state.workflow_task_attempt >= FAILED_ATTEMPTS
+        except ResourceExhausted:
+            assert len(state.updates) == limits.updates_in_flight
+        else:
+            assert self.simulation.look(update_id) == News(ADMITTED)
+
     @rule()
     def cancel(self) -> None:
         self.simulation.cancel()
@@ -201,6 +228,39 @@ class Lives(RuleBasedStateMachine):
         for kind, detail in wanted:
             self.fulfil(commands, kind, detail)
         assert not self.simulation.complete(*commands, force=force, inline=inline, sticky=sticky)
+
+    @precondition(lambda self: self.simulation.state.updates and self.simulation.state.workflow_task)
+    @rule(
+        answers=st.lists(st.sampled_from(["accept", "complete", "reject", "nothing"]), min_size=5, max_size=5),
+        options=st.fixed_dictionaries(
+            {"force": st.booleans(), "inline": st.booleans(), "repeats_events": st.booleans()}
+        ),
+        sticky=st.sampled_from(["", "sticky"]),
+    )
+    def answer_updates(self, answers: list[str], options: dict[str, bool], sticky: str) -> None:
+        """The worker only deals with updates: those it has been sent, and those it accepted before."""
+        self.hold_workflow_task()
+        messages: list[Message] = []
+        given = zip(self.simulation.state.updates.items(), answers, strict=False)
+        for (update_id, update), answer in given:
+            if not update.accepted_event_id:
+                if not update.sent or answer == "nothing":
+                    continue
+                if answer == "reject":
+                    messages.append(build.rejection(update_id))
+                    continue
+                messages.append(build.acceptance(update_id))
+            if answer == "complete":
+                messages.append(build.response(update_id))
+        heartbeat = options["force"] and not messages
+        carried = [key for key, each in self.simulation.state.updates.items() if each.sent]
+        assert not self.simulation.complete(sticky=sticky, messages=messages, **options)
+        if not heartbeat and self.simulation.state.running:
+            assert {key for key in carried if self.simulation.look(key) is None} <= self.simulation.news.keys()
+            assert not any(
+                each.sent and not each.accepted_event_id and key in carried
+                for key, each in self.simulation.state.updates.items()
+            )
 
     def fulfil(self, commands: list[Command], kind: str, detail: Any) -> None:
         """Adds the command of a wish, if the run has what it is about."""
@@ -357,6 +417,21 @@ class Lives(RuleBasedStateMachine):
             if event.event_type == kind
         ]
         assert found == self.sent
+
+    @invariant()
+    def every_update_is_accepted_once_and_then_completed_once(self) -> None:
+        accepted: dict[str, int] = {}
+        completed: set[str] = set()
+        for event in self.simulation.events:
+            if event.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+                update_id = event.workflow_execution_update_accepted_event_attributes.protocol_instance_id
+                assert update_id not in accepted
+                accepted[update_id] = event.event_id
+            elif event.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+                attributes = event.workflow_execution_update_completed_event_attributes
+                assert attributes.accepted_event_id == accepted[attributes.meta.update_id]
+                assert attributes.meta.update_id not in completed
+                completed.add(attributes.meta.update_id)
 
     @invariant()
     def a_closed_run_never_changes(self) -> None:
