@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from tests.functional.order import Survivor, hang_once
-from tests.functional.workers import events_of, names, new_worker
+from tests.functional.workers import events_of, eventually, names, new_worker
 from tests.support.databases import ROOT
-from tests.support.processes import die_with_parent
+from tests.support.processes import dying_with_parent
 from tests.support.server import Server
 
 
@@ -21,10 +21,9 @@ from tests.support.server import Server
 async def worker_process(server: Server, task_queue: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker in a process of its own; whatever happens, it is gone afterwards."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.functional.order", server.grpc, task_queue),
+        *dying_with_parent([sys.executable, "-m", "tests.functional.order", server.grpc, task_queue]),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
-        preexec_fn=die_with_parent(signal.SIGKILL),
     )
     try:
         yield process
@@ -43,6 +42,12 @@ async def says(process: asyncio.subprocess.Process, what: str) -> None:
     raise AssertionError(f"the worker ended before it said: {what}")
 
 
+async def heartbeat_arrived(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the server knows the details of the activity's heartbeat, which the SDK sends in the background."""
+    pending = (await handle.describe()).raw_description.pending_activities
+    return any(activity.HasField("heartbeat_details") for activity in pending)
+
+
 @pytest.mark.parametrize(
     ("where", "result"),
     [("activity", "attempt 2, half done"), ("workflow task", "by another worker")],
@@ -56,6 +61,8 @@ async def test_another_worker_finishes_what_a_killed_one_began(
             Survivor.run, where, id=workflow_id, task_queue=task_queue, task_timeout=timedelta(seconds=2)
         )
         await says(process, f"in the {where}")
+        if where == "activity":
+            await eventually(lambda: heartbeat_arrived(handle), "the heartbeat")
         process.kill()
         await process.wait()
     async with new_worker(client, task_queue, workflows=[Survivor], activities=[hang_once]):

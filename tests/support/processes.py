@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,3 +97,13 @@ def die_with_parent(how: signal.Signals) -> Callable[[], None] | None:
         prctl(PR_SET_PDEATHSIG, int(how))
 
     return ask_kernel
+
+
+def dying_with_parent(command: Sequence[str]) -> list[str]:
+    """The command, killed by the kernel when we are gone, for processes that use gRPC.
+
+    A fork that runs Python in between, as `preexec_fn` does, runs gRPC's fork handlers too, and now and then they abort
+    the child.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [setpriv, "--pdeathsig", "KILL", "--", *command] if setpriv else list(command)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.databases import ROOT, server_environment
-from tests.support.processes import die_with_parent, stop, tail
+from tests.support.processes import dying_with_parent, stop, tail
 
 READY = re.compile(r"^READY grpc=(?P<grpc>\S+) http=(?P<http>\S+)", re.MULTILINE)
 
@@ -56,13 +56,12 @@ class Server:
         with self.log.open("ab") as output:
             begin = output.tell()
             self.process = subprocess.Popen(
-                self.command(),
+                self._watched(self.command()),
                 cwd=ROOT,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=self._parent_watch(),
             )
         deadline = time.monotonic() + patience
         while not (ready := READY.search(self._printed(begin))):
@@ -107,9 +106,9 @@ class Server:
         inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "HUGO_DATA_DIR"}}
         return inherited | server_environment(self.url) | {"PYTHONUNBUFFERED": "1"} | dict(self.environment)
 
-    def _parent_watch(self) -> Callable[[], None] | None:
+    def _watched(self, command: Sequence[str]) -> Sequence[str]:
         # The kernel's promise is tied to the thread that starts the child: only the main thread lasts long enough.
-        return die_with_parent(signal.SIGKILL) if threading.current_thread() is threading.main_thread() else None
+        return dying_with_parent(command) if threading.current_thread() is threading.main_thread() else command
 
     def __enter__(self) -> Self:
         return self.start()
