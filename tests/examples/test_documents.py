@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import ROOT
-from tests.support.processes import die_with_parent
+from tests.support.processes import dying_with_parent
 from tests.support.server import Server
 
 ADDRESS = "127.0.0.1:7233"
@@ -35,12 +35,11 @@ def program(document: str, server: Server, directory: Path) -> Path:
 def start(path: Path, *arguments: str) -> subprocess.Popen[str]:
     """Starts it as the document says."""
     return subprocess.Popen(
-        [sys.executable, "-u", path.name, *arguments],
+        dying_with_parent([sys.executable, "-u", path.name, *arguments]),
         cwd=path.parent,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=die_with_parent(9),
     )
 
 

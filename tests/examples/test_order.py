@@ -17,7 +17,7 @@ from examples.order.activities import Order
 from examples.order.worker import TASK_QUEUE, order_worker
 from examples.order.workflows import OrderWorkflow
 from tests.support.databases import ROOT
-from tests.support.processes import die_with_parent
+from tests.support.processes import dying_with_parent
 from tests.support.server import Server
 
 RESULT = "result   Receipt(reservation='reservation-"
@@ -33,13 +33,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def python(server: Server, *arguments: str, directory: Path = ROOT) -> subprocess.Popen[str]:
     """A Python process that is to use the server."""
     return subprocess.Popen(
-        [sys.executable, "-u", *arguments, "--address", server.grpc],
+        dying_with_parent([sys.executable, "-u", *arguments, "--address", server.grpc]),
         cwd=directory,
         env=os.environ | {"PYTHONPATH": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=die_with_parent(9),
     )
 
 

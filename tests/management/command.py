@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.databases import ROOT, server_environment
-from tests.support.processes import die_with_parent
+from tests.support.processes import dying_with_parent
 
 PATIENCE = 60.0
 READY = re.compile(r"^READY grpc=(127\.0\.0\.1:\d+) http=(127\.0\.0\.1:\d+)$")
@@ -60,13 +60,12 @@ class Dev:
         self.errors_file = data.parent / f"{data.name}.errors"
         with self.errors_file.open("wb") as errors:
             self.process = subprocess.Popen(
-                command_line(data, *arguments),
+                dying_with_parent(command_line(data, *arguments)),
                 cwd=ROOT,
                 env=environment(url, more),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                preexec_fn=die_with_parent(signal.SIGKILL),
             )
 
     @property
