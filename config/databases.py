@@ -11,6 +11,7 @@ BUSY_TIMEOUT_S = 5
 LOCK_TIMEOUT_MS = 10_000
 STATEMENT_TIMEOUT_MS = 30_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+SILENT_NETWORK_TIMEOUT_S = 20
 
 
 def from_url(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> dict[str, Any]:
@@ -54,7 +55,11 @@ def sqlite_options() -> dict[str, Any]:
 
 
 def postgres_options(statement_timeout_ms: int) -> dict[str, Any]:
-    """READ COMMITTED whatever the server's default, and a bound on everything that can hang."""
+    """READ COMMITTED whatever the server's default, and a bound on everything that can hang.
+
+    The server's timeouts end what the server knows of. A host or network that falls silent answers nothing, so the
+    kernel has to notice: unanswered data by tcp_user_timeout, an idle connection by keepalives.
+    """
     from django.db.backends.postgresql.psycopg_any import IsolationLevel
 
     bounds = {
@@ -65,6 +70,10 @@ def postgres_options(statement_timeout_ms: int) -> dict[str, Any]:
     return {
         "application_name": "hugo",
         "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": SILENT_NETWORK_TIMEOUT_S * 1000,
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "options": " ".join(f"-c {name}={value}" for name, value in bounds.items()),
     }

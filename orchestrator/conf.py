@@ -23,7 +23,8 @@ class HugoSettings:
         rest_permission: dotted path of the permission class that guards the HTTP API; by default nobody may use it.
         developer_login: whether `hugo dev` may make the user "admin" with the password "admin" when there is no user.
         server_version: the version told to clients; a plain `1.x.y`, SDKs parse it.
-        writer_lanes: threads that commit, each with its own connection; SQLite always uses one.
+        writer_lanes: threads that commit, each with its own connection; SQLite always uses one. More of them make
+            smaller batches and compete for the interpreter lock; they pay where the database is far away.
         batch_limit: transitions in one commit, at most.
         cached_states: mutable states kept in memory, at most.
         cached_states_size: bytes of them and their histories, at most.
@@ -49,7 +50,7 @@ class HugoSettings:
     rest_permission: str = "orchestrator.rest.permissions.Nobody"
     developer_login: bool = False
     server_version: str = "1.30.1"
-    writer_lanes: int = 2
+    writer_lanes: int = 1
     batch_limit: int = 256
     cached_states: int = 10_000
     cached_states_size: int = 64 * MIB

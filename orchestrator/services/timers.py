@@ -23,6 +23,8 @@ IDLE = 10.0
 PAGE = 2000
 RETRY = 0.2
 """Seconds before a wake-up that failed is tried again."""
+RETRY_READING = 2.0
+"""Seconds, at most, before a table that could not be read is looked at again."""
 
 
 class Timers:
@@ -56,14 +58,18 @@ class Timers:
             self._loop.call_soon_threadsafe(self._earlier.set)
 
     async def _watch(self) -> None:
+        failures = 0
         while True:
             try:
                 pause = await self._fire_due()
+                failures = 0
             except asyncio.CancelledError:
                 raise
-            except Exception:
-                logger.exception("reading due timers failed")
-                pause = RETRY
+            except Exception as error:
+                pause = min(RETRY * 2**failures, RETRY_READING)
+                failures += 1
+                # A database that is away says the same each time; the trace is worth reading once.
+                logger.warning("reading due timers failed: %s", error, exc_info=failures == 1)
             if pause <= 0:
                 continue
             try:

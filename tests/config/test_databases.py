@@ -1,5 +1,8 @@
 """DATABASE_URL leads to connections that are durable and cannot hang for ever."""
 
+import os
+import socket
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -39,6 +42,15 @@ def test_mariadb_reads_committed(mariadb_server: str, django_db_blocker: DjangoD
         assert value(name, "SELECT @@tx_isolation") == "READ-COMMITTED"
         assert value(name, "SELECT @@sql_mode") == "STRICT_TRANS_TABLES"
         assert value(name, "SELECT @@innodb_lock_wait_timeout") == 10
+
+
+def test_postgres_notices_a_silent_network(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock(), alias(postgres_url) as name:
+        connections[name].ensure_connection()
+        with socket.socket(fileno=os.dup(connections[name].connection.fileno())) as connected:
+            assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+            assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
 
 
 def test_the_url_wins() -> None:
