@@ -161,8 +161,15 @@ class Session(Protocol):
         """Locks runs, in key order. The value of a key is the version the caller has, 0 for none."""
         ...
 
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
-        """The nodes that hold any event from `first` to `last`, oldest first, at most `limit` (0: all)."""
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
+        """The nodes that hold any event from `first` to `last`, oldest first.
+
+        Args:
+            key: the run.
+            first, last: event ids.
+            limit: nodes, at most; 0 for all.
+            size: bytes of their events, at most, but at least one node; 0 for all.
+        """
         ...
 
     def write(self, changes: Changes) -> None:
@@ -203,12 +210,12 @@ class Store(Protocol):
         """Drops the calling thread's connection; the next use opens another."""
         ...
 
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """As Session.read_nodes, without a transaction."""
         ...
 
-    def read_nodes_backwards(self, key: RunKey, last: int, limit: int) -> list[Node]:
-        """The nodes that begin at or before `last`, newest first, at most `limit`."""
+    def read_nodes_backwards(self, key: RunKey, last: int, limit: int, size: int = 0) -> list[Node]:
+        """The nodes that begin at or before `last`, newest first; `limit` and `size` as in Session.read_nodes."""
         ...
 
     def due(self, until: int, limit: int) -> list[Wake]:

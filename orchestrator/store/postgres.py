@@ -16,6 +16,7 @@ import psycopg
 from django.db import DatabaseError, OperationalError
 from psycopg import errors
 
+from orchestrator.store import node_queries
 from orchestrator.store.pg_arrays import DUMPERS, ByteaArray, Int4Array, Int8Array, TextArray, UuidArray
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, VersionConflict, WorkflowKey
 from orchestrator.store.sql import SqlStore
@@ -30,12 +31,6 @@ RUNS = """
 SELECT k.i, e.version, CASE WHEN e.version = k.v THEN NULL ELSE e.state END
 FROM unnest(%s, %s, %s, %s) AS k(i, s, r, v)
 JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
-"""
-
-NODES = """
-SELECT first_event_id, last_event_id, events FROM history_node
-WHERE shard_id = %s AND branch_id = %s AND last_event_id >= %s AND first_event_id <= %s
-ORDER BY first_event_id
 """
 
 PARTS: dict[str, str] = {
@@ -134,10 +129,10 @@ class PostgresSession:
         )
         return {wanted[index]: Stored(version, blob) for index, version, blob in rows}
 
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Session."""
-        statement = f"{NODES} LIMIT {int(limit)}" if limit else NODES
-        rows = self._fetch(statement, (key.shard_id, key.run_id, first, last))
+        statement = node_queries.forwards("history_node", limit=limit, size=size)
+        rows = self._fetch(statement, node_queries.range_parameters(key.shard_id, key.run_id, first, last))
         return [Node(*row) for row in rows]
 
     def write(self, changes: Changes) -> None:
@@ -234,9 +229,9 @@ class PostgresStore(SqlStore):
         return super().was_applied(changes)
 
     @reading
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Store."""
-        return PostgresSession(self._raw()).read_nodes(key, first, last, limit)
+        return PostgresSession(self._raw()).read_nodes(key, first, last, limit, size)
 
     def _raw(self) -> "psycopg.Connection[Any]":
         """The calling thread's psycopg connection, in autocommit mode."""

@@ -20,6 +20,7 @@ from orchestrator.models import (
     TransferTask,
     VisibilityRecord,
 )
+from orchestrator.store import node_queries
 from orchestrator.store.ports import (
     Changes,
     Node,
@@ -128,9 +129,20 @@ class SqlSession:
                     found[key] = Stored(row[0], row[1])
         return found
 
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Session."""
-        return _read_nodes(self._connection, self._sql, key, self._uuid, first, last, limit)
+        statement = node_queries.forwards(self._sql.history, limit=limit, size=size)
+        return self._nodes(statement, node_queries.range_parameters(key.shard_id, self._uuid(key.run_id), first, last))
+
+    def read_nodes_backwards(self, key: RunKey, last: int, limit: int, size: int = 0) -> list[Node]:
+        """See Store."""
+        statement = node_queries.backwards(self._sql.history, limit=limit, size=size)
+        return self._nodes(statement, (key.shard_id, self._uuid(key.run_id), last))
+
+    def _nodes(self, statement: str, parameters: tuple[object, ...]) -> list[Node]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return [Node(first, last, bytes(events)) for first, last, events in cursor.fetchall()]
 
     def write(self, changes: Changes) -> None:
         """See Session."""
@@ -242,10 +254,12 @@ class SqlStore(SqlTasks):
             yield self._session()
 
     def _session(self) -> Session:
-        connection = self.connection
+        return self.session_class(self.connection, self._dialect())
+
+    def _dialect(self) -> Statements:
         if self._statements is None:
-            self._statements = Statements(connection)
-        return self.session_class(connection, self._statements)
+            self._statements = Statements(self.connection)
+        return self._statements
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """See Store."""
@@ -274,20 +288,14 @@ class SqlStore(SqlTasks):
         return None
 
     @reading
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Store."""
-        return self._session().read_nodes(key, first, last, limit)
+        return self._session().read_nodes(key, first, last, limit, size)
 
     @reading
-    def read_nodes_backwards(self, key: RunKey, last: int, limit: int) -> list[Node]:
+    def read_nodes_backwards(self, key: RunKey, last: int, limit: int, size: int = 0) -> list[Node]:
         """See Store."""
-        rows = (
-            HistoryNode.objects.using(self.alias)
-            .filter(shard_id=key.shard_id, branch_id=key.run_id, first_event_id__lte=last)
-            .order_by("-first_event_id")
-            .values_list("first_event_id", "last_event_id", "events")[:limit]
-        )
-        return [Node(first, end, bytes(events)) for first, end, events in rows]
+        return SqlSession(self.connection, self._dialect()).read_nodes_backwards(key, last, limit, size)
 
     @reading
     def due(self, until: int, limit: int) -> list[Wake]:
@@ -305,20 +313,6 @@ class SqlStore(SqlTasks):
         """See Store."""
         row = TimerTask.objects.using(self.alias).order_by("fire_time").values_list("fire_time", flat=True).first()
         return row or 0
-
-
-def _read_nodes(
-    connection: Any, sql: Statements, key: RunKey, as_uuid: Callable[[str], str], first: int, last: int, limit: int
-) -> list[Node]:
-    statement = (
-        f"SELECT first_event_id, last_event_id, events FROM {sql.history} WHERE shard_id = %s AND branch_id = %s "
-        "AND last_event_id >= %s AND first_event_id <= %s ORDER BY first_event_id"
-    )
-    if limit:
-        statement += f" LIMIT {int(limit)}"
-    with connection.cursor() as cursor:
-        cursor.execute(statement, (key.shard_id, as_uuid(key.run_id), first, last))
-        return [Node(row[0], row[1], bytes(row[2])) for row in cursor.fetchall()]
 
 
 def _dashed(value: Any) -> str:

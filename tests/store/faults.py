@@ -116,8 +116,8 @@ class _Watched:
     def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
         return self._session.lock_runs(keys)
 
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
-        return self._session.read_nodes(key, first, last, limit)
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
+        return self._session.read_nodes(key, first, last, limit, size)
 
     def write(self, changes: Changes) -> None:
         at_once: list[Any] = [Moment.COMMIT] if isinstance(self._store, PostgresStore) else []

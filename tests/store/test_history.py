@@ -54,6 +54,30 @@ def test_reads_backwards(opened: Opened, run: RunKey, last: int, limit: int, fou
     assert "".join(each.events.decode() for each in nodes) == found
 
 
+@pytest.mark.parametrize(
+    ("first", "limit", "size", "found"),
+    [
+        (1, 0, 1, "a"),
+        (1, 0, 3, "abc"),
+        (1, 2, 5, "ab"),
+        (5, 0, 2, "cd"),
+        (11, 0, 1, "e"),
+        (15, 0, 1, ""),
+    ],
+)
+def test_reads_no_more_bytes_than_asked_for_but_one_node(
+    opened: Opened, run: RunKey, first: int, limit: int, size: int, found: str
+) -> None:
+    nodes = opened.store.read_nodes(run, first, 14, limit, size)
+    assert "".join(each.events.decode() for each in nodes) == found
+
+
+@pytest.mark.parametrize(("limit", "size", "found"), [(10, 1, "e"), (10, 3, "edc"), (2, 3, "ed"), (10, 0, "edcba")])
+def test_reads_no_more_bytes_backwards(opened: Opened, run: RunKey, limit: int, size: int, found: str) -> None:
+    nodes = opened.store.read_nodes_backwards(run, 14, limit, size)
+    assert "".join(each.events.decode() for each in nodes) == found
+
+
 def test_a_run_without_history_has_none(store: Store) -> None:
     assert store.read_nodes(run_key(), 1, 100) == []
     assert store.read_nodes_backwards(run_key(), 100, 10) == []
