@@ -3,6 +3,7 @@
 What waits for more events is in `read_history`; here a history is read as it is, in the caller's thread.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,7 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseResponse,
 )
 
+from orchestrator.core.limits import MIB
 from orchestrator.core.request_checks import check_execution
 from orchestrator.errors import InvalidArgument
 from orchestrator.services.engine import Engine, Prepared
@@ -27,6 +29,9 @@ from orchestrator.store.transition import Unit
 
 LARGEST_PAGE = 256
 """History nodes of a page, at most."""
+PAGE_SIZE = 3 * MIB
+"""Bytes of events in a page, at most, unless it has but one event: what remains of the 4 MiB that clients accept unless
+told otherwise is for what else a reply holds."""
 
 Request = GetWorkflowExecutionHistoryRequest | GetWorkflowExecutionHistoryReverseRequest
 
@@ -34,7 +39,7 @@ Request = GetWorkflowExecutionHistoryRequest | GetWorkflowExecutionHistoryRevers
 class Reader(Protocol):
     """What reads history nodes: a store, or a session inside a transaction."""
 
-    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0) -> list[Node]:
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Session."""
         ...
 
@@ -128,8 +133,8 @@ def page(reader: Reader, key: WorkflowKey, token: HistoryToken, size: int) -> Ge
     nodes: Sequence[Node] = ()
     if token.next_event_id <= token.last_event_id:
         run = RunKey(key.shard_id, token.run_id)
-        nodes = reader.read_nodes(run, token.next_event_id, token.last_event_id, size)
-    history = _history(nodes, token.next_event_id, token.last_event_id)
+        nodes = reader.read_nodes(run, token.next_event_id, token.last_event_id, size, PAGE_SIZE)
+    history = events_of(nodes, token.next_event_id, token.last_event_id)
     next_event_id = history.events[-1].event_id + 1 if history.events else token.next_event_id
     if next_event_id <= token.last_event_id or token.running:
         last, transient = token.last_event_id, token.transient
@@ -143,13 +148,14 @@ def page_backwards(
     store: Store, key: WorkflowKey, token: HistoryToken, size: int
 ) -> GetWorkflowExecutionHistoryReverseResponse:
     """The events before where a token points, that one included."""
-    nodes = store.read_nodes_backwards(RunKey(key.shard_id, token.run_id), token.next_event_id, size)
-    events = [
+    nodes = store.read_nodes_backwards(RunKey(key.shard_id, token.run_id), token.next_event_id, size, PAGE_SIZE)
+    found = [
         event
         for node in nodes
         for event in reversed(History.FromString(node.events).events)
         if event.event_id <= token.next_event_id
     ]
+    events = found[: _fitting(found)] if _large(nodes) else found
     response = GetWorkflowExecutionHistoryReverseResponse(history=History(events=events))
     if events and events[-1].event_id > 1:
         following = HistoryToken(
@@ -165,12 +171,25 @@ def close_event(reader: Reader, key: WorkflowKey, extent: Extent) -> GetWorkflow
         return GetWorkflowExecutionHistoryResponse(history=History())
     last = extent.last_event_id
     nodes = reader.read_nodes(RunKey(key.shard_id, extent.run_id), last, last)
-    return GetWorkflowExecutionHistoryResponse(history=_history(nodes, last, last))
+    return GetWorkflowExecutionHistoryResponse(history=events_of(nodes, last, last))
 
 
-def _history(nodes: Sequence[Node], first: int, last: int) -> History:
-    """The events of nodes from `first` to `last`."""
+def events_of(nodes: Sequence[Node], first: int, last: int) -> History:
+    """The events of nodes from `first` to `last`, but no more than fit into a page; at least one, if there is any."""
     history = History.FromString(b"".join(node.events for node in nodes))
     if history.events and (history.events[0].event_id < first or history.events[-1].event_id > last):
-        return History(events=[event for event in history.events if first <= event.event_id <= last])
+        history = History(events=[event for event in history.events if first <= event.event_id <= last])
+    if _large(nodes):
+        del history.events[_fitting(history.events) :]
     return history
+
+
+def _large(nodes: Sequence[Node]) -> bool:
+    """Whether the events may be more than a page: only of one node, which may itself be larger."""
+    return sum(len(node.events) for node in nodes) > PAGE_SIZE
+
+
+def _fitting(events: Sequence[HistoryEvent]) -> int:
+    """How many of the events a page can hold; at least one."""
+    sizes = itertools.accumulate(event.ByteSize() for event in events)
+    return max(1, sum(size <= PAGE_SIZE for size in sizes))

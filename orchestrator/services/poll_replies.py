@@ -8,20 +8,18 @@ from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse, Pol
 from orchestrator.core.wire import timestamp
 from orchestrator.core.workflow_task import queue_message
 from orchestrator.services.engine import Engine
+from orchestrator.services.history_pages import LARGEST_PAGE, PAGE_SIZE, events_of
 from orchestrator.services.history_token import HistoryToken, encode_token
 from orchestrator.services.pollers import StartedActivityTask, StartedWorkflowTask
 from orchestrator.services.queries import Query
 from orchestrator.services.task_token import QueryTaskToken, WorkflowTaskToken
 from orchestrator.store.ports import Node, RunKey
 
-PAGE = 256
-"""History nodes in a reply, at most; the worker fetches the others."""
-
 
 async def workflow_task_reply(engine: Engine, started: StartedWorkflowTask) -> PollWorkflowTaskQueueResponse:
     """The reply that hands a started workflow task to its worker."""
     task = started.task
-    nodes, token = await _history(engine, started)
+    history, token = await _history(engine, started)
     token_bytes = engine.tokens.encode(
         WorkflowTaskToken(
             started.namespace_id,
@@ -43,15 +41,13 @@ async def workflow_task_reply(engine: Engine, started: StartedWorkflowTask) -> P
         workflow_execution_task_queue=queue_message(started.normal_queue),
         scheduled_time=timestamp(task.scheduled_time),
         started_time=timestamp(task.started_time),
-        history=History.FromString(b"".join(node.events for node in nodes)),
+        history=history,
         next_page_token=token,
         queries=_queries(engine, started.run_id),
         messages=started.messages,
     )
     if not token:
         reply.history.events.extend(started.transient)
-    if nodes and nodes[0].first_event_id < started.first_event_id:
-        _drop_earlier(reply, started.first_event_id)
     return reply
 
 
@@ -78,11 +74,11 @@ async def query_task_reply(engine: Engine, query: Query, queue: str, sticky: boo
     if sticky:
         return reply
     last = query.last_event_id
-    nodes: list[Node] = await engine.run_db(engine.store.read_nodes, query.key, 1, last, PAGE)
-    reply.history.MergeFromString(b"".join(node.events for node in nodes))
-    if nodes and nodes[-1].last_event_id < last:
+    nodes: list[Node] = await engine.run_db(engine.store.read_nodes, query.key, 1, last, LARGEST_PAGE, PAGE_SIZE)
+    reply.history.CopyFrom(events_of(nodes, 1, last))
+    if nodes and (next_event_id := reply.history.events[-1].event_id + 1) <= last:
         reply.next_page_token = encode_token(
-            HistoryToken(query.workflow_id, query.key.run_id, nodes[-1].last_event_id + 1, last, running=False)
+            HistoryToken(query.workflow_id, query.key.run_id, next_event_id, last, running=False)
         )
     return reply
 
@@ -91,33 +87,28 @@ def _queries(engine: Engine, run_id: str) -> dict[str, WorkflowQuery]:
     return {query.id: query.query for query in engine.queries.buffered(run_id).values()}
 
 
-async def _history(engine: Engine, started: StartedWorkflowTask) -> tuple[list[Node], bytes]:
-    """The nodes of the first page, and the token of the next."""
+async def _history(engine: Engine, started: StartedWorkflowTask) -> tuple[History, bytes]:
+    """The events of the first page, and the token of the next, with which the worker fetches the others."""
     first, last = started.first_event_id, started.task.started_event_id
     if started.transient:
         # A speculative task may have come into the history meanwhile.
         last = started.transient[0].event_id - 1
     kept = started.loaded.nodes
     if kept is not None:
-        nodes = [node for node in kept if node.last_event_id >= first and node.first_event_id <= last]
+        nodes = [node for node in kept if node.last_event_id >= first and node.first_event_id <= last][:LARGEST_PAGE]
     else:
         key: RunKey = started.loaded.key
-        nodes = await engine.run_db(engine.store.read_nodes, key, first, last, PAGE + 1)
-    if len(nodes) <= PAGE:
-        return nodes, b""
+        nodes = await engine.run_db(engine.store.read_nodes, key, first, last, LARGEST_PAGE, PAGE_SIZE)
+    history = events_of(nodes, first, last)
+    next_event_id = history.events[-1].event_id + 1 if history.events else first
+    if next_event_id > last:
+        return history, b""
     token = HistoryToken(
         started.workflow_id,
         started.run_id,
-        nodes[PAGE].first_event_id,
+        next_event_id,
         last,
         running=False,
         transient=[event.SerializeToString() for event in started.transient],
     )
-    return nodes[:PAGE], encode_token(token)
-
-
-def _drop_earlier(reply: PollWorkflowTaskQueueResponse, first_event_id: int) -> None:
-    """A node may begin before the first event that is wanted."""
-    events = reply.history.events
-    while events and events[0].event_id < first_event_id:
-        del events[0]
+    return history, encode_token(token)
