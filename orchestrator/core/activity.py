@@ -277,8 +277,7 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
 
 
 def schedule_again(run: Run, activity: Activity) -> None:
-    """A reset takes an activity over from the run before: its time begins anew, with its first attempt."""
-    activity.scheduled_time = activity.first_scheduled_time = run.now
+    """A reset takes an activity over from the run before, with its first attempt."""
     activity.stamp = run.new_stamp()
     _dispatch(run, activity)
     _wake(run, activity)

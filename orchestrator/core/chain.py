@@ -53,6 +53,9 @@ def continue_as_new(
     started.attempt = 1
     started.cron_schedule = attributes.cron_schedule
     started.workflow_run_timeout.CopyFrom(duration(run_timeout))
+    started.ClearField("priority")
+    if state.priority:
+        started.priority.ParseFromString(state.priority)
     if policy is not None:
         started.retry_policy.CopyFrom(retry.message(policy))
     for field in ("input", "header", "memo", "search_attributes", "last_completion_result"):

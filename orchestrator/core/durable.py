@@ -2,7 +2,6 @@
 
 from msgspec import structs
 from temporalio.api.common.v1 import Payload
-from temporalio.api.update.v1 import Request
 
 from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
 
@@ -19,7 +18,7 @@ def durable(state: ExecutionState) -> ExecutionState:
     - since when a workflow task is kept alive by heartbeats, and whether the run is trying to close;
     - what happened to an activity between its SCHEDULED and its last STARTED event: attempts, backoff, heartbeats,
       failures, who works on it;
-    - updates that are admitted and neither accepted nor brought by a reset, and which of them a worker has;
+    - updates that are admitted and not accepted, because a rejection leaves no trace;
     - the buffer itself, request ids of signals and cancel requests, the first start of a chain of runs;
     - bookkeeping: stamps, the stored wake-up, the number of transitions.
 
@@ -39,9 +38,7 @@ def durable(state: ExecutionState) -> ExecutionState:
         activities={key: _activity(each) for key, each in state.activities.items()},
         buffered=[],
         updates={
-            key: structs.replace(each, sent=False, request=_normal_request(each.request))
-            for key, each in state.updates.items()
-            if each.accepted_event_id or each.in_history
+            key: structs.replace(each, sent=False) for key, each in state.updates.items() if each.accepted_event_id
         },
         memo=_normal(state.memo),
         search_attributes=_normal(state.search_attributes),
@@ -78,7 +75,3 @@ def _activity(activity: Activity) -> Activity:
 
 def _normal(fields: dict[str, bytes]) -> dict[str, bytes]:
     return {key: Payload.FromString(data).SerializeToString(deterministic=True) for key, data in fields.items()}
-
-
-def _normal_request(request: bytes) -> bytes:
-    return Request.FromString(request).SerializeToString(deterministic=True)

@@ -6,7 +6,13 @@ works on: no worker is sticky, and every activity waits for its first attempt.
 
 from collections.abc import Callable, Iterable
 
-from temporalio.api.enums.v1 import EventType, TaskQueueKind, TimeoutType, WorkflowExecutionStatus
+from temporalio.api.enums.v1 import (
+    EventType,
+    TaskQueueKind,
+    TimeoutType,
+    WorkflowExecutionStatus,
+    WorkflowTaskFailedCause,
+)
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.core import birth, execution_options, priority, reset_points, retry, search_attributes, start_child
@@ -129,8 +135,19 @@ def _workflow_task_completed(state: ExecutionState, event: HistoryEvent) -> None
 
 
 def _workflow_task_failed(state: ExecutionState, event: HistoryEvent) -> None:
-    task = _task(state, event.workflow_task_failed_event_attributes.scheduled_event_id)
-    _count_failure(state, task)
+    attributes = event.workflow_task_failed_event_attributes
+    _count_failure(state, _task(state, attributes.scheduled_event_id))
+    if attributes.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW:
+        begin_again(state, time_ns(event.event_time))
+
+
+def begin_again(state: ExecutionState, now: int) -> None:
+    """A reset makes the run begin at another time, and activities wait for their first attempt from then on."""
+    state.start_time = state.last_reset_time = now
+    if state.run_timeout:
+        state.run_expiration = birth.run_expiration(now, state.run_timeout, state.execution_expiration)
+    for activity in state.activities.values():
+        activity.scheduled_time = activity.first_scheduled_time = now
 
 
 def _workflow_task_timed_out(state: ExecutionState, event: HistoryEvent) -> None:

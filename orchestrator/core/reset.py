@@ -1,7 +1,8 @@
 """Resetting a workflow: a new run that shares the history of an older one up to one of its workflow tasks.
 
 The new run is rebuilt from the events before the task's end, fails that task, takes over what later events brought from
-outside, and begins again with a fresh workflow task.
+outside, and begins again with a fresh workflow task. What it had asked of others before that task it asks again, unless
+a later event is the answer.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,10 +16,10 @@ from temporalio.api.enums.v1 import (
 from temporalio.api.failure.v1 import Failure, ResetWorkflowFailureInfo
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import activity, rebuilder, signals, transfers, update, workflow_task
-from orchestrator.core.birth import Identity, run_expiration
+from orchestrator.core import activity, rebuilder, transfers, update, workflow_task
+from orchestrator.core.birth import Identity
 from orchestrator.core.limits import Limits
-from orchestrator.core.run import Run
+from orchestrator.core.run import CHILD_CLOSED, Run
 from orchestrator.errors import InvalidArgument
 
 RESETTER_IDENTITY = "history-resetter"
@@ -63,29 +64,34 @@ def fork(
             "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: "
             f"{finish_event_id}"
         )
-    state.start_time = now
+    rebuilder.begin_again(state, now)
     state.original_start_time = original_start_time
-    state.last_reset_time = now
-    if state.run_timeout:
-        state.run_expiration = run_expiration(now, state.run_timeout, state.execution_expiration)
     run = Run(state, now, limits, visible=True, new_id=new_id, inherited=kept, woken=True)
     _fail_task(run, base_run_id, reason)
     for pending in state.activities.values():
         activity.schedule_again(run, pending)
-    transfers.owe_again(run)
     return run
 
 
-def reapply(run: Run, events: Iterable[HistoryEvent], excluded: frozenset[int]) -> None:
-    """Takes over what events of the replaced runs brought from outside, but for the excluded kinds."""
-    for event in events:
-        row = REAPPLIED.get(event.event_type)
-        if row is not None and row[0] not in excluded:
-            row[1](run, event)
+def reapply(run: Run, own: Iterable[HistoryEvent], following: Iterable[HistoryEvent], excluded: frozenset[int]) -> None:
+    """Takes over what events of the replaced runs brought from outside, but for the excluded kinds.
+
+    Args:
+        run: the new one.
+        own: events of the base run that were left out. Only these can be about children of the new run.
+        following: events of the runs that went on for the base run.
+        excluded: see `exclusions`.
+    """
+    for event in own:
+        _take_over(run, event, excluded)
+        _take_over_child(run, event)
+    for event in following:
+        _take_over(run, event, excluded)
 
 
 def finish(run: Run) -> None:
-    """Schedules the workflow task with which the new run goes on."""
+    """Notes what nobody has answered, and schedules the workflow task with which the new run goes on."""
+    transfers.owe_again(run)
     workflow_task.schedule(run)
 
 
@@ -127,18 +133,32 @@ def _fail_task(run: Run, base_run_id: str, reason: str) -> None:
     )
 
 
-def _signal(run: Run, event: HistoryEvent) -> None:
-    attributes = event.workflow_execution_signaled_event_attributes
-    run.state.signals += 1
-    signals.add_signaled(
-        run,
-        name=attributes.signal_name,
-        input=attributes.input if attributes.HasField("input") else None,
-        identity=attributes.identity,
-        header=attributes.header if attributes.HasField("header") else None,
+def _take_over(run: Run, event: HistoryEvent, excluded: frozenset[int]) -> None:
+    row = REAPPLIED.get(event.event_type)
+    if row is not None and row[0] not in excluded:
+        row[1](run, event)
+
+
+def _take_over_child(run: Run, event: HistoryEvent) -> None:
+    """What became of a child that was asked for before the reset: it will not be told again."""
+    if event.event_type not in CHILD_ANSWERED:
+        return
+    attributes = getattr(event, str(event.WhichOneof("attributes")))
+    if attributes.initiated_event_id in run.state.children:
+        _write_again(run, event)
+
+
+def _write_again(run: Run, event: HistoryEvent) -> None:
+    """Writes a copy of the event, which does what it does in a replay."""
+    field = str(event.WhichOneof("attributes"))
+    again = run.add(
+        event.event_type,
+        field,
+        getattr(event, field),
         links=event.links,
-        source=attributes.external_workflow_execution if attributes.HasField("external_workflow_execution") else None,
+        worker_may_ignore=event.worker_may_ignore,
     )
+    rebuilder.EVENTS[event.event_type](run.state, again)
 
 
 def _update_admitted(run: Run, event: HistoryEvent) -> None:
@@ -152,9 +172,19 @@ def _update_accepted(run: Run, event: HistoryEvent) -> None:
         update.admit_again(run, attributes.accepted_request)
 
 
+NEVER_EXCLUDED = -1
+
 REAPPLIED: dict[EventType.ValueType, tuple[int, Callable[[Run, HistoryEvent], None]]] = {
-    _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: (_X.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, _signal),
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: (_X.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, _write_again),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED: (_X.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE, _update_admitted),
     _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: (_X.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE, _update_accepted),
+    _E.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED: (NEVER_EXCLUDED, _write_again),
 }
 """Events that are taken over: the kind that excludes them, and how."""
+
+CHILD_ANSWERED = {
+    _E.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED,
+    _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+    *CHILD_CLOSED,
+}
+"""Events that tell a parent of a child."""

@@ -43,7 +43,8 @@ def reset_workflow_execution(
         finish_event_id = request.workflow_task_finish_event_id
         if not 1 < finish_event_id < base.state.next_event_id:
             raise InvalidArgument("Workflow task finish ID must be > 1 && <= workflow last event ID.")
-        later = list(_later_events(unit, base, current, finish_event_id))
+        own = [event for event in _events(unit.nodes(base)) if event.event_id >= finish_event_id] + base.buffer
+        following = list(_following_events(unit, base, current))
         identity = Identity(namespace.id, engine.new_uuid(), request.request_id)
         fresh = reset.fork(
             identity,
@@ -56,11 +57,14 @@ def reset_workflow_execution(
             limits=engine.limits,
             new_id=engine.new_uuid,
         )
+        # Who sends a signal again to the workflow, not knowing of the reset, is still recognised.
+        fresh.state.signal_request_ids = list(current.state.signal_request_ids)
+        fresh.state.external_request_ids = list(current.state.external_request_ids)
         base.state.reset_run_id = identity.run_id
         base.changed = True
         if current.state.running:
             closing.terminate(current, reason=request.reason, identity=reset.RESETTER_IDENTITY, replaced=True)
-        reset.reapply(fresh, later, excluded)
+        reset.reapply(fresh, own, following, excluded)
         reset.finish(fresh)
         unit.begin(fresh)
         return ResetWorkflowExecutionResponse(run_id=identity.run_id)
@@ -69,10 +73,8 @@ def reset_workflow_execution(
     return Prepared(engine.key(namespace, execution.workflow_id), apply, execution.run_id, needs_current=True)
 
 
-def _later_events(unit: Unit, base: Run, current: Run, event_id: int) -> Iterator[HistoryEvent]:
-    """The events a reset leaves out: of the base run from an event on, and of the runs that went on for it."""
-    yield from (event for event in _events(unit.nodes(base)) if event.event_id >= event_id)
-    yield from base.buffer
+def _following_events(unit: Unit, base: Run, current: Run) -> Iterator[HistoryEvent]:
+    """The events of the runs that went on for the base run."""
     run_id, nodes = base.state.run_id, unit.nodes(base)
     while run_id != current.state.run_id:
         run_id = _successor(nodes)

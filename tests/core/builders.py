@@ -6,8 +6,17 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message as AnyMessage
 from temporalio.api.command import v1 as commands
 from temporalio.api.command.v1 import Command
-from temporalio.api.common.v1 import ActivityType, Memo, Payload, Payloads, RetryPolicy, SearchAttributes, WorkflowType
-from temporalio.api.enums.v1 import CommandType, TimeoutType
+from temporalio.api.common.v1 import (
+    ActivityType,
+    Memo,
+    Payload,
+    Payloads,
+    RetryPolicy,
+    SearchAttributes,
+    WorkflowExecution,
+    WorkflowType,
+)
+from temporalio.api.enums.v1 import CommandType, ContinueAsNewInitiator, TimeoutType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure, TimeoutFailureInfo
 from temporalio.api.protocol.v1 import Message
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -173,6 +182,51 @@ def cancel_workflow(details: Payloads | None = None) -> Command:
     return Command(
         command_type=_C.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
         cancel_workflow_execution_command_attributes=commands.CancelWorkflowExecutionCommandAttributes(details=details),
+    )
+
+
+def continue_as_new(**fields: Any) -> Command:
+    """ContinueAsNewWorkflowExecution."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+        continue_as_new_workflow_execution_command_attributes=commands.ContinueAsNewWorkflowExecutionCommandAttributes(
+            initiator=ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_WORKFLOW, **fields
+        ),
+    )
+
+
+def start_child(workflow_id: str = "child", **fields: Any) -> Command:
+    """StartChildWorkflowExecution."""
+    basics: dict[str, Any] = {"workflow_id": workflow_id, "workflow_type": WorkflowType(name="Parcel")}
+    return Command(
+        command_type=_C.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
+        start_child_workflow_execution_command_attributes=commands.StartChildWorkflowExecutionCommandAttributes(
+            **basics | fields
+        ),
+    )
+
+
+def signal_external(workflow_id: str = "other", run_id: str = "", **fields: Any) -> Command:
+    """SignalExternalWorkflowExecution."""
+    basics: dict[str, Any] = {
+        "execution": WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+        "signal_name": "hello",
+    }
+    return Command(
+        command_type=_C.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
+        signal_external_workflow_execution_command_attributes=(
+            commands.SignalExternalWorkflowExecutionCommandAttributes(**basics | fields)
+        ),
+    )
+
+
+def cancel_external(workflow_id: str = "other", **fields: Any) -> Command:
+    """RequestCancelExternalWorkflowExecution."""
+    return Command(
+        command_type=_C.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION,
+        request_cancel_external_workflow_execution_command_attributes=(
+            commands.RequestCancelExternalWorkflowExecutionCommandAttributes(workflow_id=workflow_id, **fields)
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """What holds for every run after every transition."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -10,23 +10,29 @@ from orchestrator.core.birth import Identity
 from orchestrator.core.deadlines import next_deadline
 from orchestrator.core.durable import durable
 from orchestrator.core.rebuilder import rebuild
-from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, WORKFLOW, Dispatch
+from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, CHILD_CLOSED, WORKFLOW, Dispatch
 from orchestrator.core.state import ExecutionState
+from orchestrator.core.transfers import TransferKind
 from orchestrator.core.update import waiting
 from orchestrator.core.wire import LONGEST, length_ns, time_ns
 
 _E = EventType
+OF_EVENTS = {TransferKind.START_CHILD, TransferKind.SIGNAL_EXTERNAL, TransferKind.CANCEL_EXTERNAL}
 Tasks = Mapping[tuple[int, int], Dispatch]
+Owed = Set[tuple[int, int]]
 
 
-def check(state: ExecutionState, events: Sequence[HistoryEvent], tasks: Tasks, now: int, identity: Identity) -> None:
+def check(
+    state: ExecutionState, events: Sequence[HistoryEvent], tasks: Tasks, owed: Owed, now: int, identity: Identity
+) -> None:
     """Asserts all of them."""
     check_history(state, events)
     check_rebuild(state, events, identity)
     check_blob(state)
     check_tasks(state, tasks)
+    check_owed(state, owed)
     check_wake(state, now)
-    check_awake(state, events)
+    check_awake(state, events, owed)
     check_closed(state)
 
 
@@ -35,6 +41,7 @@ def check_history(state: ExecutionState, events: Sequence[HistoryEvent]) -> None
     assert [event.event_id for event in events] == list(range(1, state.next_event_id))
     check_one_workflow_task(state, events)
     check_timers(events)
+    check_children(state, events)
     ended: set[int] = set()
     for event in events:
         if event.event_type in ACTIVITY_CLOSED:
@@ -92,6 +99,26 @@ def check_timers(events: Sequence[HistoryEvent]) -> None:
                 del pending[event.timer_canceled_event_attributes.started_event_id]
 
 
+def check_children(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:
+    """A child starts once, or cannot; one that has started ends once, after that; what has not ended is pending."""
+    pending: dict[int, int] = {}
+    for event in events:
+        field = str(event.WhichOneof("attributes"))
+        match event.event_type:
+            case _E.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+                pending[event.event_id] = 0
+            case _E.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED:
+                assert not pending.pop(getattr(event, field).initiated_event_id)
+            case _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:
+                assert not pending[getattr(event, field).initiated_event_id]
+                pending[getattr(event, field).initiated_event_id] = event.event_id
+            case kind if kind in CHILD_CLOSED:
+                started = pending.pop(getattr(event, field).initiated_event_id)
+                assert started == getattr(event, field).started_event_id > 0
+    if state.running and not state.buffered:
+        assert {key: child.started_event_id for key, child in state.children.items()} == pending
+
+
 def check_rebuild(state: ExecutionState, events: Sequence[HistoryEvent], identity: Identity) -> None:
     """The history tells of the state what it should."""
     buffered = [HistoryEvent.FromString(data) for data in state.buffered]
@@ -113,6 +140,19 @@ def check_tasks(state: ExecutionState, tasks: Tasks) -> None:
         if not pending.started_time and not pending.backing_off:
             expected[ACTIVITY, pending.scheduled_event_id] = (pending.task_queue, pending.stamp)
     assert {key: (each.task_queue, each.stamp) for key, each in tasks.items()} == expected
+
+
+def check_owed(state: ExecutionState, owed: Owed) -> None:
+    """Whatever an open run has asked of others and not heard of is on its way; a child that began tells of its end.
+
+    A run that is closed owes the news of it as long as nobody was told.
+    """
+    asked = {(int(TransferKind.SIGNAL_EXTERNAL), event_id) for event_id in state.external_signals}
+    asked |= {(int(TransferKind.CANCEL_EXTERNAL), event_id) for event_id in state.external_cancels}
+    asked |= {(int(TransferKind.START_CHILD), key) for key, child in state.children.items() if not child.run_id}
+    if state.running:
+        assert {each for each in owed if each[0] in OF_EVENTS} == asked
+        assert (TransferKind.CLOSE, 0) not in owed
 
 
 def check_wake(state: ExecutionState, now: int) -> None:
@@ -147,7 +187,7 @@ def deadlines(state: ExecutionState) -> Iterator[int]:
             yield each.scheduled_time + each.schedule_to_start
 
 
-def check_awake(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:
+def check_awake(state: ExecutionState, events: Sequence[HistoryEvent], owed: Owed) -> None:
     """An open run without a workflow task has a first one to come, or a worker that knows all that has happened.
 
     What can happen next, an activity's end, a timer, a timeout, a signal, then schedules one.
@@ -157,7 +197,7 @@ def check_awake(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:
     assert not state.buffered
     assert not waiting(state)
     if not state.completed_workflow_tasks:
-        assert state.backoff_until
+        assert state.backoff_until or (TransferKind.RELEASE_CHILD, 0) in owed
         return
     for event in reversed(events):
         if event.event_type == _E.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:

@@ -3,7 +3,8 @@
 After every transition the rules that hold for every run at every moment are checked (`tests.core.rules`).
 """
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from temporalio.api.command.v1 import Command
@@ -29,7 +30,7 @@ from orchestrator.core import (
 )
 from orchestrator.core import state as states
 from orchestrator.core.command_checks import CommandFailed
-from orchestrator.core.completion import Completion
+from orchestrator.core.completion import Completion, Target
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import ACTIVITY, WORKFLOW, Dispatch, Run
 from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
@@ -61,11 +62,21 @@ class Simulation:
         messages: the updates that came with the workflow task a worker took last.
         dropped: whether the last completed workflow task left no trace.
         news: what the last transition made of updates.
+        owed: the stored debts of the run to others, as (kind, event id).
+        successor: the run that goes on for this one.
     """
 
-    def __init__(self, request: start.StartRequest | None = None, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        request: start.StartRequest | None = None,
+        *,
+        limits: Limits | None = None,
+        begun: Run | None = None,
+        numbers: Iterator[int] | None = None,
+    ) -> None:
         self.limits = limits or Limits()
         self.now = NOW
+        self.identity = IDENTITY
         self.events: list[HistoryEvent] = []
         self.batches: list[list[HistoryEvent]] = []
         self.tasks: dict[tuple[int, int], Dispatch] = {}
@@ -74,9 +85,26 @@ class Simulation:
         self.messages: list[Message] = []
         self.dropped = False
         self.news: dict[str, News] = {}
+        self.owed: set[tuple[int, int]] = set()
+        self.successor: Simulation | None = None
         self.state: ExecutionState
         self._polls = 0
-        self._begin(request or start_request())
+        self._numbers = numbers or itertools.count(1)
+        if begun is not None:
+            self.now = begun.now
+            state = begun.state
+            self.identity = birth.Identity(state.namespace_id, state.run_id, state.create_request_id)
+            self._commit(begun)
+        else:
+            self._begin(request or start_request())
+
+    def new_id(self) -> str:
+        """Names a new run or request of the same simulation."""
+        return f"id-{next(self._numbers)}"
+
+    def other(self, run: Run) -> "Simulation":
+        """A run that was begun beside this one, at the same time."""
+        return Simulation(limits=self.limits, begun=run, numbers=self._numbers)
 
     def _begin(self, request: start.StartRequest) -> None:
         start.check(request, self.limits)
@@ -107,6 +135,12 @@ class Simulation:
         """A pending activity."""
         return next(each for each in self.state.activities.values() if each.activity_id == activity_id)
 
+    def nodes(self) -> list[tuple[int, int, bytes]]:
+        """The history as it is stored."""
+        return [
+            (batch[0].event_id, batch[-1].event_id, History(events=batch).SerializeToString()) for batch in self.batches
+        ]
+
     def story(self, after: int = 0) -> list[str]:
         """The names of the events behind an event id, one line a batch."""
         lines = []
@@ -127,10 +161,12 @@ class Simulation:
 
     # Transitions.
 
-    def transact(self, function: Callable[[Run], T]) -> T:
-        """Applies one change of the run; what it raises is raised, and leaves no trace."""
+    def transact(self, function: Callable[[Run], T], *, paid: tuple[int, int] | None = None) -> T:
+        """Applies one change of the run, which may pay a debt; what it raises is raised, and leaves no trace."""
         run = self.open()
         result = function(run)
+        if paid is not None:
+            self.owed.discard(paid)
         self._commit(run)
         return result
 
@@ -143,6 +179,7 @@ class Simulation:
             self.limits,
             stored_size=len(blob),
             stored_event=lambda event_id: self.events[event_id - 1],
+            new_id=self.new_id,
         )
 
     def _commit(self, run: Run) -> None:
@@ -158,11 +195,14 @@ class Simulation:
             self.tasks.pop(buried, None)
         for each in run.dispatches:
             self.tasks[each.kind, each.scheduled_event_id] = each
+        self.owed.update((each.kind, each.event_id) for each in run.transfers)
         deadlines.set_wake(run)
         self.visible = run.visible
         self.news = run.news
         self.state = run.state
-        rules.check(self.state, self.events, self.tasks, self.now, IDENTITY)
+        if run.successor is not None:
+            self.successor = self.other(run.successor)
+        rules.check(self.state, self.events, self.tasks, self.owed, self.now, self.identity)
 
     def advance(self, seconds: float) -> None:
         """Lets time pass; everything that becomes due is done at its moment."""
@@ -206,6 +246,7 @@ class Simulation:
         sticky: str = "",
         messages: Iterable[Message] = (),
         repeats_events: bool = True,
+        targets: Mapping[str, Target] | None = None,
         **fields: Any,
     ) -> str:
         """The worker completes its workflow task; returns the error it gets for a bad command.
@@ -217,6 +258,7 @@ class Simulation:
             sticky: the queue of the worker.
             messages: its answers to updates.
             repeats_events: whether it can be shown events of a dropped task again.
+            targets: the other namespaces that commands name.
             fields: of the COMPLETED event.
         """
         command_checks.check_sequence(list(list_of_commands))
@@ -241,7 +283,9 @@ class Simulation:
             event_id = workflow_task.complete(run, identity="worker", **fields)
         run.state.sticky_queue = sticky
         run.state.sticky_timeout = 10 * SECOND if sticky else 0
-        completion = Completion(event_id, "worker", "default", CUSTOM_ATTRIBUTES, messages=answers)
+        completion = Completion(
+            event_id, "worker", "default", CUSTOM_ATTRIBUTES, messages=answers, targets=targets or {}
+        )
         try:
             commands.apply(run, list(list_of_commands), completion)
             update_messages.process_rest(run, completion)
