@@ -42,12 +42,14 @@ class Prepared(Generic[T]):
         operation: see `orchestrator.store.transition`.
         run_id: the run it is about; empty for the current one.
         needs_current: whether it looks at the current run although it names one.
+        expects_new: whether the workflow most likely has no run yet.
     """
 
     key: WorkflowKey
     operation: Operation
     run_id: str = ""
     needs_current: bool = False
+    expects_new: bool = False
 
 
 class Engine:
@@ -157,6 +159,7 @@ class Engine:
             prepared.operation,
             prepared.run_id,
             needs_current=prepared.needs_current or not prepared.run_id,
+            expects_new=prepared.expects_new,
         )
         return result
 

@@ -92,7 +92,7 @@ def start_workflow_execution(
         )
         return StartResult(response, _start_eagerly(unit, run, request, request_id) if eager else None)
 
-    return Prepared(engine.key(namespace, request.workflow_id), operation)
+    return Prepared(engine.key(namespace, request.workflow_id), operation, expects_new=True)
 
 
 def signal_with_start_workflow_execution(

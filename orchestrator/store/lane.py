@@ -18,12 +18,12 @@ import logging
 import random
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import Internal, ServiceError, Unavailable
+from orchestrator.store.cache import Cache
 from orchestrator.store.ports import Changes, Dispatcher, RunKey, Session, Store, VersionConflict, WorkflowKey
 from orchestrator.store.transition import Batch, Loaded, Operation, load
 
@@ -41,6 +41,8 @@ PATIENCE = 10.0
 
 WHOLE = 5
 """How often a batch is tried before its workflows are tried apart."""
+CAUTION = 100
+"""For how many batches a lane looks first, after it took a workflow id for new that was not."""
 
 
 class UnknownOutcome(Exception):
@@ -49,12 +51,18 @@ class UnknownOutcome(Exception):
 
 @dataclass(slots=True)
 class Request:
-    """An operation on its way through a lane."""
+    """An operation on its way through a lane.
+
+    Attributes:
+        needs_current: whether it looks at the current run.
+        expects_new: whether its workflow id has most likely no run yet.
+    """
 
     key: WorkflowKey
     operation: Operation
     run_id: str
     needs_current: bool
+    expects_new: bool = False
     future: "asyncio.Future[Any] | None" = None
     result: Any = None
     error: BaseException | None = None
@@ -68,64 +76,33 @@ class Group:
         deadline: when their patience ends, in seconds of the monotonic clock.
         due: when it is tried again after a conflict.
         pause: until it is tried again after the next one.
+        guessed: whether the last attempt took a workflow id for new without looking.
     """
 
     requests: list[Request]
     deadline: float
     due: float = 0.0
     pause: float = field(default_factory=lambda: FIRST_PAUSE)
-
-
-class Cache:
-    """The states of runs a lane has seen lately, with their histories; only its lane touches it.
-
-    Args:
-        size: runs kept, at most.
-        weight: bytes of states and histories kept, at most.
-    """
-
-    def __init__(self, size: int, weight: int) -> None:
-        self._size = size
-        self._limit = weight
-        self._weight = 0
-        self._runs: OrderedDict[RunKey, tuple[Loaded, int]] = OrderedDict()
-
-    def get(self, key: RunKey) -> Loaded | None:
-        """The run as last seen; its version must be compared with the stored one."""
-        found = self._runs.get(key)
-        return found[0] if found is not None else None
-
-    def kept(self) -> list[RunKey]:
-        """The runs it has."""
-        return list(self._runs)
-
-    def keep(self, runs: Iterable[Loaded]) -> None:
-        """Remembers open runs, and forgets the ones not used for longest."""
-        for run in runs:
-            self._forget(run.key)
-            if run.state.running:
-                weight = run.weight
-                self._runs[run.key] = (run, weight)
-                self._weight += weight
-        while self._runs and (len(self._runs) > self._size or self._weight > self._limit):
-            self._forget(next(iter(self._runs)))
-
-    def drop(self, keys: Iterable[RunKey]) -> None:
-        """Forgets runs."""
-        for key in keys:
-            self._forget(key)
-
-    def _forget(self, key: RunKey) -> None:
-        found = self._runs.pop(key, None)
-        if found is not None:
-            self._weight -= found[1]
+    guessed: bool = False
 
 
 def gather(
-    owner: "UnitOfWork", session: Session, requests: list[Request], dispatcher: Dispatcher | None, cache: Cache | None
+    owner: "UnitOfWork",
+    session: Session,
+    requests: list[Request],
+    dispatcher: Dispatcher | None,
+    cache: Cache | None,
+    guess: bool = False,
 ) -> Batch:
-    """Loads every run the requests name. One in the cache is taken as it is; the commit checks that it was right to."""
-    current = session.lock_current(sorted({each.key for each in requests if each.needs_current}))
+    """Loads every run the requests name. One in the cache is taken as it is; the commit checks that it was right to.
+
+    With `guess`, an id that all its requests expect to be new is taken for new; the commit fails when it is not.
+    """
+    asked = {each.key for each in requests if each.needs_current}
+    current = {key: run_id for key in asked if (run_id := cache.current(key))} if cache is not None else {}
+    guessed = asked - current.keys() if guess else set()
+    guessed -= {each.key for each in requests if each.needs_current and not each.expects_new}
+    current.update(session.lock_current(sorted(asked - current.keys() - guessed)))
     wanted = {RunKey(key.shard_id, run_id) for key, run_id in current.items()}
     wanted.update(RunKey(each.key.shard_id, each.run_id) for each in requests if each.run_id)
     runs: dict[RunKey, Loaded] = {}
@@ -145,6 +122,7 @@ def gather(
         runs,
         placer=owner.dispatcher,
         unverified=unverified,
+        guessed=guessed,
     )
 
 
@@ -152,8 +130,10 @@ def verify(batch: Batch) -> None:
     """Makes sure that runs which were only looked at are as the cache had them; raises VersionConflict.
 
     A run that is written needs no look: the write itself fails when its version has moved on. But a refusal, or a
-    reading, must not rest on a state that another process has changed.
+    reading, must not rest on a state that another process has changed, nor on a guess.
     """
+    if batch.session.lock_current(sorted(batch.guessed - batch.changes.current.keys())):
+        raise VersionConflict("a workflow id was not new")
     suspects = {key: batch.runs[key].version for key in sorted(batch.unverified - batch.dirty.keys())}
     if not suspects:
         return
@@ -198,6 +178,7 @@ class Lane(threading.Thread):
         self._held: dict[WorkflowKey, Group] = {}
         self._ready = threading.Condition()
         self._stopping = False
+        self._caution = 0
 
     def put(self, request: Request) -> None:
         """Queues a request; raises Unavailable once the lane is stopping."""
@@ -280,14 +261,17 @@ class Lane(threading.Thread):
                 again.append(group)
                 continue
             try:
-                self._try(group.requests, group.deadline)
+                self._try(group)
             except UnknownOutcome:
                 logger.error("a commit of %d operations has an unknown outcome", len(group.requests))
                 self._refuse(group, Unavailable("the outcome of the call is unknown, the database does not answer"))
             except conflicts as error:
                 logger.info("a commit of %d operations met a conflict: %s", len(group.requests), error)
                 parts = by_workflow(group)
-                if len(parts) > 1:
+                if group.guessed:
+                    self._caution = CAUTION
+                    waiting.appendleft(group)
+                elif len(parts) > 1:
                     waiting.extendleft(reversed(parts))
                 else:
                     self._hold(group)
@@ -322,15 +306,19 @@ class Lane(threading.Thread):
             request.error = error
         self._owner.deliver(group.requests)
 
-    def _try(self, requests: list[Request], deadline: float) -> None:
+    def _try(self, group: Group) -> None:
         """One transaction. Raises what the database raises, after undoing all that is in memory."""
-        owner = self._owner
+        owner, requests = self._owner, group.requests
+        guess = not self._caution
+        self._caution = max(0, self._caution - 1)
+        group.guessed = False
         batch: Batch | None = None
         changes = Changes()
         committing = False
         try:
             with owner.store.transaction() as session:
-                batch = gather(owner, session, requests, owner.dispatcher, self.cache)
+                batch = gather(owner, session, requests, owner.dispatcher, self.cache, guess)
+                group.guessed = bool(batch.guessed)
                 apply_all(batch, requests, owner)
                 verify(batch)
                 changes = batch.seal()
@@ -338,7 +326,7 @@ class Lane(threading.Thread):
                     committing = True
                     session.write(changes)
         except BaseException as error:
-            applied = settle(owner.store, error, changes, deadline) if committing else False
+            applied = settle(owner, error, changes, group.deadline) if committing else False
             if applied is not True:
                 if batch is not None:
                     self.cache.drop(batch.runs)
@@ -356,8 +344,9 @@ class Lane(threading.Thread):
         owner.after_commit(batch)
 
 
-def settle(store: Store, error: BaseException, changes: Changes, deadline: float) -> bool | None:
+def settle(owner: "UnitOfWork", error: BaseException, changes: Changes, deadline: float) -> bool | None:
     """Finds out whether a commit that raised took place; None when nobody can tell."""
+    store = owner.store
     if not _lost(store, error):
         return False
     pause = FIRST_PAUSE
@@ -374,6 +363,7 @@ def settle(store: Store, error: BaseException, changes: Changes, deadline: float
         else:
             logger.warning("a commit raised %r; it was applied: %s", error, applied)
             return applied
+        owner.counters.retried += 1
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 

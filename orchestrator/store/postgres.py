@@ -76,17 +76,15 @@ PARTS: dict[str, str] = {
 }
 
 
-LOCK_TIMEOUT = "500ms"
+LOCK_TIMEOUT = "200ms"
 """Only a caller's open transaction locks a row for longer than a commit takes; others must not wait for it."""
 SESSION = (
-    ("lock_timeout", LOCK_TIMEOUT),
     # Every statement of a batch looks rows up by key. Plans made while a table was small would scan it for ever.
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),
-    # A row that a caller's open transaction holds must not stop the other workflows of a lane.
-    ("lock_timeout", "200ms"),
+    ("lock_timeout", LOCK_TIMEOUT),
     ("plan_cache_mode", "force_generic_plan"),
 )
 

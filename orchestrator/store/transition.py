@@ -61,6 +61,11 @@ class Loaded:
     stored_wake: int = 0
 
     @property
+    def workflow(self) -> WorkflowKey:
+        """The workflow it is a run of."""
+        return WorkflowKey(self.key.shard_id, self.state.namespace_id, self.state.workflow_id)
+
+    @property
     def weight(self) -> int:
         """Bytes it takes in memory, roughly: the state costs a few times its blob."""
         return self.size + 4 * len(self.blob or b"")
@@ -89,6 +94,8 @@ class Batch:
     Attributes:
         dispatcher: starts tasks for workers that wait; None when nobody may have them before the caller commits.
         placer: gives the others their places.
+        unverified: runs taken from memory.
+        guessed: workflow ids taken for new.
     """
 
     session: Session
@@ -100,6 +107,7 @@ class Batch:
     runs: dict[RunKey, Loaded]
     placer: Dispatcher | None = None
     unverified: set[RunKey] = field(default_factory=set)
+    guessed: set[WorkflowKey] = field(default_factory=set)
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
@@ -123,9 +131,7 @@ class Batch:
         for key, loaded in self.dirty.items():
             blob = loaded.snapshot()
             if loaded.version == 0:
-                state = loaded.state
-                workflow = WorkflowKey(key.shard_id, state.namespace_id, state.workflow_id)
-                self.changes.created.append((key, workflow, blob))
+                self.changes.created.append((key, loaded.workflow, blob))
             else:
                 self.changes.updated.append((key, loaded.version + 1, blob))
             state = loaded.state

@@ -14,7 +14,8 @@ from typing import Any
 
 from orchestrator.core.limits import Limits
 from orchestrator.errors import Unavailable
-from orchestrator.store.lane import Cache, Lane, Request, gather, undo
+from orchestrator.store.cache import Cache
+from orchestrator.store.lane import Lane, Request, gather, undo
 from orchestrator.store.ports import Dispatcher, Observer, Store, VersionConflict, WorkflowKey
 from orchestrator.store.transition import Batch, Operation
 
@@ -26,7 +27,13 @@ ATTEMPTS = 6
 
 @dataclass(slots=True)
 class Counters:
-    """What the lanes did since the start: for benchmarks, tests and metrics."""
+    """What the lanes did since the start: for benchmarks, tests and metrics.
+
+    Attributes:
+        transactions: committed.
+        operations: in them, refused ones too.
+        retried: pauses because of a conflict, or of a database that was away.
+    """
 
     transactions: int = 0
     operations: int = 0
@@ -90,13 +97,25 @@ class UnitOfWork:
         return self._last_now
 
     async def execute(
-        self, key: WorkflowKey, operation: Operation, run_id: str = "", *, needs_current: bool | None = None
+        self,
+        key: WorkflowKey,
+        operation: Operation,
+        run_id: str = "",
+        *,
+        needs_current: bool | None = None,
+        expects_new: bool = False,
     ) -> Any:
         """As `enqueue`, and waits for the result."""
-        return await self.enqueue(key, operation, run_id, needs_current=needs_current)
+        return await self.enqueue(key, operation, run_id, needs_current=needs_current, expects_new=expects_new)
 
     def enqueue(
-        self, key: WorkflowKey, operation: Operation, run_id: str = "", *, needs_current: bool | None = None
+        self,
+        key: WorkflowKey,
+        operation: Operation,
+        run_id: str = "",
+        *,
+        needs_current: bool | None = None,
+        expects_new: bool = False,
     ) -> "asyncio.Future[Any]":
         """Applies an operation in the next commit of its lane; to be called on the event loop.
 
@@ -105,6 +124,7 @@ class UnitOfWork:
             operation: see `transition`; called again when a commit fails.
             run_id: the run it is about; empty for the current one.
             needs_current: whether it looks at the current run too; by default when it names none.
+            expects_new: whether the workflow most likely has no run yet, so that looking for one is left to the commit.
 
         Returns:
             a future with its result, or the ServiceError it raised, or Unavailable when the database stays away.
@@ -113,7 +133,7 @@ class UnitOfWork:
         assert self._loop is not None
         future: asyncio.Future[Any] = self._loop.create_future()
         wants = not run_id if needs_current is None else needs_current
-        self._threads[key.shard_id % self.lanes].put(Request(key, operation, run_id, wants, future))
+        self._threads[key.shard_id % self.lanes].put(Request(key, operation, run_id, wants, expects_new, future))
         return future
 
     def execute_joined(

@@ -119,6 +119,7 @@ class Process:
                         call.operation,
                         call.run_id,
                         needs_current=call.needs_current or not call.run_id,
+                        expects_new=call.expects_new,
                     )
                     for call in calls
                 ]

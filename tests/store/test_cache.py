@@ -1,7 +1,7 @@
 """The cache of a lane keeps within its bounds, and only open runs."""
 
 from orchestrator.core.state import ExecutionState
-from orchestrator.store.lane import Cache
+from orchestrator.store.cache import Cache
 from orchestrator.store.ports import Node, RunKey
 from orchestrator.store.transition import Loaded
 
