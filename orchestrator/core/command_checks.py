@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import CommandType, WorkflowTaskFailedCause
 
 from orchestrator.core import priority, retry
 from orchestrator.core.limits import Limits
-from orchestrator.core.request_checks import check_task_queue, duration_problem, too_long
+from orchestrator.core.request_checks import NUL, check_task_queue, duration_problem, too_long
 from orchestrator.errors import InvalidArgument
 
 _C = CommandType
@@ -93,17 +93,13 @@ def check_timer(command: Command, limits: Limits) -> None:
     attributes = command.start_timer_command_attributes
     if not attributes.timer_id:
         raise CommandFailed(cause, "TimerId is not set on StartTimerCommand.")
-    if too_long(attributes.timer_id, limits):
-        raise CommandFailed(
-            cause,
-            length_problem(
-                "TimerId on StartTimerCommand", f"TimerId={attributes.timer_id}", attributes.timer_id, limits
-            ),
-        )
+    timer_id = attributes.timer_id
+    if problem := name_problem("TimerId on StartTimerCommand", f"TimerId={timer_id}", timer_id, limits):
+        raise CommandFailed(cause, problem)
     if problem := duration_problem(attributes.start_to_fire_timeout):
         raise CommandFailed(
             cause,
-            f"An invalid StartToFireTimeout is set on StartTimerCommand: {problem}. TimerId={attributes.timer_id}",
+            f"An invalid StartToFireTimeout is set on StartTimerCommand: {problem}. TimerId={timer_id}",
         )
 
 
@@ -113,10 +109,8 @@ def check_cancel_timer(command: Command, limits: Limits) -> None:
     timer_id = command.cancel_timer_command_attributes.timer_id
     if not timer_id:
         raise CommandFailed(cause, "TimerId is not set on CancelTimerCommand.")
-    if too_long(timer_id, limits):
-        raise CommandFailed(
-            cause, length_problem("TimerId on CancelTimerCommand", f"TimerId={timer_id}", timer_id, limits)
-        )
+    if problem := name_problem("TimerId on CancelTimerCommand", f"TimerId={timer_id}", timer_id, limits):
+        raise CommandFailed(cause, problem)
 
 
 def check_activity(command: Command, limits: Limits) -> None:
@@ -140,10 +134,9 @@ def check_activity(command: Command, limits: Limits) -> None:
             priority.validate(attributes.priority)
         except InvalidArgument as error:
             raise CommandFailed(cause, f"Invalid Priorities: {error.message} {where}") from None
-    if too_long(activity_id, limits):
-        raise CommandFailed(cause, length_problem("ActivityId", where, activity_id, limits))
-    if too_long(activity_type, limits):
-        raise CommandFailed(cause, length_problem("ActivityType", where, activity_type, limits))
+    for name, value in (("ActivityId", activity_id), ("ActivityType", activity_type)):
+        if problem := name_problem(name, where, value, limits):
+            raise CommandFailed(cause, problem)
     for name, timeout in (
         ("ScheduleToCloseTimeout", attributes.schedule_to_close_timeout),
         ("ScheduleToStartTimeout", attributes.schedule_to_start_timeout),
@@ -173,10 +166,8 @@ def check_marker(command: Command, limits: Limits) -> None:
     name = command.record_marker_command_attributes.marker_name
     if not name:
         raise CommandFailed(cause, "MarkerName is not set on RecordMarkerCommand.")
-    if too_long(name, limits):
-        raise CommandFailed(
-            cause, length_problem("MarkerName on RecordMarkerCommand", f"MarkerName={name}", name, limits)
-        )
+    if problem := name_problem("MarkerName on RecordMarkerCommand", f"MarkerName={name}", name, limits):
+        raise CommandFailed(cause, problem)
 
 
 def check_fail(command: Command, limits: Limits) -> None:
@@ -215,6 +206,8 @@ def _set(duration: Duration) -> bool:
     return bool(duration.seconds or duration.nanos)
 
 
-def length_problem(what: str, where: str, value: str, limits: Limits) -> str:
-    """The text of an id or a name that is too long."""
-    return f"{what} exceeds length limit. {where} Length={len(value.encode())} Limit={limits.id_length}"
+def name_problem(what: str, where: str, value: str, limits: Limits) -> str:
+    """What is wrong with an id or a name, or an empty string."""
+    if too_long(value, limits):
+        return f"{what} exceeds length limit. {where} Length={len(value.encode())} Limit={limits.id_length}"
+    return f"{what} contains the character NUL. {where}" if NUL in value else ""

@@ -4,10 +4,10 @@ from temporalio.api.command.v1 import Command
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 
 from orchestrator.core import chain, retry, search_attributes
-from orchestrator.core.command_checks import CommandFailed, length_problem, too_large
+from orchestrator.core.command_checks import CommandFailed, name_problem, too_large
 from orchestrator.core.completion import Completion
 from orchestrator.core.limits import Limits
-from orchestrator.core.request_checks import check_queue_name, duration_problem, too_long
+from orchestrator.core.request_checks import check_queue_name, duration_problem
 from orchestrator.core.run import Run
 from orchestrator.errors import InvalidArgument
 
@@ -31,9 +31,8 @@ def check(command: Command, limits: Limits) -> None:
             retry.validate(attributes.retry_policy)
         except InvalidArgument as error:
             raise InvalidArgument(f"invalid WorkflowRetryPolicy on {_NAME}: {error.message}. {where}") from None
-    if too_long(workflow_type, limits):
-        text = length_problem(f"WorkflowType on {_NAME}", f"WorkflowType={workflow_type}", workflow_type, limits)
-        raise CommandFailed(_CAUSE, text)
+    if problem := name_problem(f"WorkflowType on {_NAME}", f"WorkflowType={workflow_type}", workflow_type, limits):
+        raise CommandFailed(_CAUSE, problem)
     for name, length in (
         ("WorkflowRunTimeout", attributes.workflow_run_timeout),
         ("WorkflowTaskTimeout", attributes.workflow_task_timeout),

@@ -22,10 +22,10 @@ from temporalio.api.history.v1 import (
 )
 
 from orchestrator.core import workflow_task
-from orchestrator.core.command_checks import CommandFailed, length_problem, too_large
+from orchestrator.core.command_checks import CommandFailed, name_problem, too_large
 from orchestrator.core.completion import Completion
 from orchestrator.core.limits import Limits
-from orchestrator.core.request_checks import is_uuid, too_long
+from orchestrator.core.request_checks import is_uuid
 from orchestrator.core.run import Run, Transfer
 from orchestrator.core.transfers import TransferKind
 
@@ -47,9 +47,8 @@ def check_signal(command: Command, limits: Limits) -> None:
     if not workflow_id:
         text = f"WorkflowId is not set on {_SIGNAL}. {in_namespace} SignalName={attributes.signal_name}"
         raise CommandFailed(_BAD_SIGNAL, text)
-    if too_long(workflow_id, limits):
-        text = length_problem(f"WorkflowId on {_SIGNAL}", f"WorkflowId={workflow_id}", workflow_id, limits)
-        raise CommandFailed(_BAD_SIGNAL, f"{text} {in_namespace} SignalName={attributes.signal_name}")
+    if problem := name_problem(f"WorkflowId on {_SIGNAL}", f"WorkflowId={workflow_id}", workflow_id, limits):
+        raise CommandFailed(_BAD_SIGNAL, f"{problem} {in_namespace} SignalName={attributes.signal_name}")
     where = f"WorkflowId={workflow_id} {in_namespace}"
     if run_id and not is_uuid(run_id):
         raise CommandFailed(_BAD_SIGNAL, f"Invalid RunId set on {_SIGNAL}. {where} SignalName={attributes.signal_name}")
@@ -96,9 +95,8 @@ def check_cancel(command: Command, limits: Limits) -> None:
     if not workflow_id:
         text = f"WorkflowId is not set on {_CANCEL}. Namespace={attributes.namespace} RunId={run_id}"
         raise CommandFailed(_BAD_CANCEL, text)
-    if too_long(workflow_id, limits):
-        text = length_problem(f"WorkflowId on {_CANCEL}", f"WorkflowId={workflow_id}", workflow_id, limits)
-        raise CommandFailed(_BAD_CANCEL, f"{text} RunId={run_id} Namespace={attributes.namespace}")
+    if problem := name_problem(f"WorkflowId on {_CANCEL}", f"WorkflowId={workflow_id}", workflow_id, limits):
+        raise CommandFailed(_BAD_CANCEL, f"{problem} RunId={run_id} Namespace={attributes.namespace}")
     if run_id and not is_uuid(run_id):
         where = f"WorkflowId={workflow_id} RunId={run_id} Namespace={attributes.namespace}"
         raise CommandFailed(_BAD_CANCEL, f"Invalid RunId set on {_CANCEL}. {where}")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from temporalio.api.common.v1 import Priority
 
+from orchestrator.core.request_checks import check_nul
 from orchestrator.errors import InvalidArgument
 
 DEFAULT_LEVEL = 3
@@ -50,7 +51,8 @@ def _parsed(serialized: bytes) -> Share:
 
 def thousandths(weight: float) -> int:
     """A weight as tasks carry it, between 0.001 and 1000."""
-    return min(max(round(weight * WEIGHT_UNIT), LEAST_WEIGHT), GREATEST_WEIGHT)
+    # In this order, so that what is not a number counts as the least.
+    return round(min(GREATEST_WEIGHT, max(LEAST_WEIGHT, weight * WEIGHT_UNIT)))
 
 
 def merged(workflow: bytes, activity: Priority | None) -> bytes:
@@ -68,5 +70,6 @@ def validate(priority: Priority) -> None:
         raise InvalidArgument("priority key can't be negative")
     if len(priority.fairness_key.encode()) > MAXIMUM_FAIRNESS_KEY:
         raise InvalidArgument("fairness key length exceeds limit")
+    check_nul(priority.fairness_key, "fairness key")
     if priority.fairness_weight < 0:
         raise InvalidArgument("must be greater than zero")

@@ -12,6 +12,7 @@ from orchestrator.core.limits import Limits
 from orchestrator.errors import InvalidArgument
 
 RESERVED_PREFIX = "/_sys/"
+NUL = "\0"
 
 
 def too_long(text: str, limits: Limits) -> bool:
@@ -20,10 +21,17 @@ def too_long(text: str, limits: Limits) -> bool:
     return length > limits.id_length or (length * 4 > limits.id_length and len(text.encode()) > limits.id_length)
 
 
-def check_length(text: str, name: str, limits: Limits) -> None:
-    """Raises InvalidArgument `<name> length exceeds limit.`"""
+def check_name(text: str, name: str, limits: Limits) -> None:
+    """An id or a name of a request: raises InvalidArgument `<name> length exceeds limit.`, or for what has a NUL."""
     if too_long(text, limits):
         raise InvalidArgument(f"{name} length exceeds limit.")
+    check_nul(text, name)
+
+
+def check_nul(text: str, name: str) -> None:
+    """PostgreSQL stores no text with a NUL; refused everywhere, so that a run means the same on every database."""
+    if NUL in text:
+        raise InvalidArgument(f"{name} contains the character NUL.")
 
 
 def check_execution(execution: WorkflowExecution | None) -> None:
@@ -32,6 +40,7 @@ def check_execution(execution: WorkflowExecution | None) -> None:
         raise InvalidArgument("Execution is not set on request.")
     if not execution.workflow_id:
         raise InvalidArgument("WorkflowId is not set on request.")
+    check_nul(execution.workflow_id, "WorkflowId")
     if execution.run_id and not is_uuid(execution.run_id):
         raise InvalidArgument("Invalid RunId.")
 
@@ -66,6 +75,7 @@ def check_queue_name(name: str, limits: Limits) -> None:
         raise InvalidArgument("taskQueue length exceeds limit")
     if name.startswith(RESERVED_PREFIX):
         raise InvalidArgument(f"task queue name cannot start with reserved prefix {RESERVED_PREFIX}")
+    check_nul(name, "taskQueue")
 
 
 def duration_problem(message: Duration) -> str:

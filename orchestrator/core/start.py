@@ -22,7 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 from orchestrator.core import birth, cron, priority, retry, signals, workflow_task
 from orchestrator.core.birth import Identity
 from orchestrator.core.limits import Limits
-from orchestrator.core.request_checks import check_length, check_links, check_task_queue, duration_problem
+from orchestrator.core.request_checks import check_links, check_name, check_task_queue, duration_problem
 from orchestrator.core.run import Run
 from orchestrator.core.wire import LONGEST, after, duration, length_ns, optional_duration, timestamp
 from orchestrator.errors import FailedPrecondition, InvalidArgument, Unimplemented
@@ -45,11 +45,11 @@ def check(request: StartRequest, limits: Limits) -> Policies:
     """Checks a start request and resolves its policies; raises InvalidArgument for the first thing wrong."""
     if not request.workflow_id:
         raise InvalidArgument("WorkflowId is not set on request.")
-    check_length(request.workflow_id, "WorkflowId", limits)
+    check_name(request.workflow_id, "WorkflowId", limits)
     if isinstance(request, SignalWithStartWorkflowExecutionRequest):
         if not request.signal_name:
             raise InvalidArgument("SignalName is not set on request.")
-        check_length(request.signal_name, "SignalName", limits)
+        check_name(request.signal_name, "SignalName", limits)
     if request.HasField("retry_policy"):
         retry.validate(request.retry_policy)
     if request.cron_schedule and request.HasField("workflow_start_delay"):
@@ -65,9 +65,9 @@ def check(request: StartRequest, limits: Limits) -> Policies:
         raise InvalidArgument(f"An invalid WorkflowStartDelaySeconds is set on request. cause: {problem}")
     if not request.workflow_type.name:
         raise InvalidArgument("WorkflowType is not set on request.")
-    check_length(request.workflow_type.name, "WorkflowType", limits)
+    check_name(request.workflow_type.name, "WorkflowType", limits)
     check_task_queue(request.task_queue if request.HasField("task_queue") else None, limits)
-    check_length(request.request_id, "RequestId", limits)
+    check_name(request.request_id, "RequestId", limits)
     policies = _policies(request)
     if request.HasField("priority"):
         priority.validate(request.priority)

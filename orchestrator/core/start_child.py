@@ -5,9 +5,9 @@ from temporalio.api.enums.v1 import EventType, ParentClosePolicy, WorkflowIdReus
 from temporalio.api.history.v1 import StartChildWorkflowExecutionInitiatedEventAttributes
 
 from orchestrator.core import priority, retry, search_attribute_types, search_attributes, start
-from orchestrator.core.command_checks import CommandFailed, length_problem, too_large
+from orchestrator.core.command_checks import CommandFailed, name_problem, too_large
 from orchestrator.core.completion import Completion, Target
-from orchestrator.core.request_checks import check_queue_name, duration_problem, too_long
+from orchestrator.core.request_checks import check_queue_name, duration_problem
 from orchestrator.core.run import Run, Transfer
 from orchestrator.core.state import Child
 from orchestrator.core.transfers import TransferKind
@@ -66,13 +66,11 @@ def _check(run: Run, attributes: StartChildWorkflowExecutionCommandAttributes, t
             _CAUSE,
             f"Required field WorkflowType is not set on {_NAME}. WorkflowId={workflow_id} Namespace={target.name}",
         )
-    if too_long(workflow_id, limits):
-        text = length_problem(f"WorkflowId on {_NAME}", f"WorkflowId={workflow_id}", workflow_id, limits)
-        raise CommandFailed(_CAUSE, f"{text} {of_type}")
-    if too_long(workflow_type, limits):
-        known = f"WorkflowId={workflow_id} WorkflowType={workflow_type}"
-        text = length_problem(f"WorkflowType on {_NAME}", known, workflow_type, limits)
-        raise CommandFailed(_CAUSE, f"{text} Namespace={target.name}")
+    if problem := name_problem(f"WorkflowId on {_NAME}", f"WorkflowId={workflow_id}", workflow_id, limits):
+        raise CommandFailed(_CAUSE, f"{problem} {of_type}")
+    known = f"WorkflowId={workflow_id} WorkflowType={workflow_type}"
+    if problem := name_problem(f"WorkflowType on {_NAME}", known, workflow_type, limits):
+        raise CommandFailed(_CAUSE, f"{problem} Namespace={target.name}")
     for name, length in (
         ("WorkflowExecutionTimeout", attributes.workflow_execution_timeout),
         ("WorkflowRunTimeout", attributes.workflow_run_timeout),

@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from orchestrator.core import activity_control as control
-from orchestrator.core.request_checks import check_length, is_uuid
+from orchestrator.core.request_checks import check_execution, check_name
 from orchestrator.core.run import Run
 from orchestrator.core.state import Activity
 from orchestrator.core.wire import length_ns
@@ -125,11 +125,8 @@ def _prepare(
 
 
 def _check(engine: Engine, request: Request) -> None:
-    check_length(request.identity, "Identity", engine.limits)
-    if not request.execution.workflow_id:
-        raise InvalidArgument("WorkflowId is not set on request.")
-    if request.execution.run_id and not is_uuid(request.execution.run_id):
-        raise InvalidArgument("Invalid RunId.")
+    check_name(request.identity, "Identity", engine.limits)
+    check_execution(request.execution)
     if not request.id and not request.type and request.WhichOneof("activity") in (None, "id", "type"):
         raise InvalidArgument("Either Activity.Id or Activity.Type should be set on request.")
 

@@ -23,7 +23,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from orchestrator.core import activity, workflow_task
-from orchestrator.core.request_checks import check_length, is_uuid
+from orchestrator.core.request_checks import check_name, check_nul, is_uuid
 from orchestrator.core.run import ACTIVITY, Run
 from orchestrator.core.state import Activity
 from orchestrator.errors import InvalidArgument, NotFound, WorkflowClosed
@@ -181,7 +181,7 @@ def _prepare(
     needs_started: bool = True,
 ) -> Prepared[T]:
     """A change of one started activity, named by token or by ids; a workflow task follows when it closes."""
-    check_length(request.identity, "Identity", engine.limits)
+    check_name(request.identity, "Identity", engine.limits)
     if isinstance(request, _BY_TOKEN):
         token = engine.tokens.decode(request.task_token, namespace.id)
         if not isinstance(token, ActivityTaskToken):
@@ -230,6 +230,7 @@ def _check_ids(request: AnyRequest) -> None:
         raise InvalidArgument("ActivityId is not set on request.")
     if not request.workflow_id:
         raise InvalidArgument("WorkflowId is not set on request.")
+    check_nul(request.workflow_id, "WorkflowId")
     if request.run_id and not is_uuid(request.run_id):
         raise InvalidArgument("RunId is not valid UUID.")
 

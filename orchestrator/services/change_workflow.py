@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from orchestrator.core import closing, signals, workflow_task
-from orchestrator.core.request_checks import check_execution, check_length, check_links
+from orchestrator.core.request_checks import check_execution, check_links, check_name
 from orchestrator.core.run import Run
 from orchestrator.errors import InvalidArgument, NotFound, WorkflowClosed
 from orchestrator.services.engine import Engine, Prepared
@@ -38,9 +38,9 @@ def signal_workflow_execution(
     execution = _execution(request, "workflow_execution")
     if not request.signal_name:
         raise InvalidArgument("SignalName is not set on request.")
-    check_length(request.signal_name, "SignalName", engine.limits)
-    check_length(request.request_id, "RequestId", engine.limits)
-    check_length(request.identity, "Identity", engine.limits)
+    check_name(request.signal_name, "SignalName", engine.limits)
+    check_name(request.request_id, "RequestId", engine.limits)
+    check_name(request.identity, "Identity", engine.limits)
     if request.input.ByteSize() > engine.limits.blob_size:
         raise InvalidArgument("Blob data size exceeds limit.")
     check_links(request.links, engine.limits)

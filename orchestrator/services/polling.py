@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueResponse,
 )
 
-from orchestrator.core.request_checks import check_length, check_task_queue
+from orchestrator.core.request_checks import check_name, check_task_queue
 from orchestrator.errors import FailedPrecondition, InvalidArgument, NotFound
 from orchestrator.services.engine import Engine
 from orchestrator.services.namespace_registry import NamespaceEntry
@@ -40,7 +40,7 @@ def check_poll(engine: Engine, request: PollRequest, deadline: float | None) -> 
         InvalidArgument: the request is wrong, or has no deadline.
         FailedPrecondition: the deadline is too close.
     """
-    check_length(request.identity, "Identity", engine.limits)
+    check_name(request.identity, "Identity", engine.limits)
     check_task_queue(request.task_queue if request.HasField("task_queue") else None, engine.limits)
     if request.HasField("deployment_options"):
         _check_deployment(request, request.deployment_options)

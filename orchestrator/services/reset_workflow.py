@@ -7,7 +7,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest, Res
 
 from orchestrator.core import closing, reset
 from orchestrator.core.birth import Identity
-from orchestrator.core.request_checks import check_execution, check_length
+from orchestrator.core.request_checks import check_execution, check_name
 from orchestrator.core.run import Run
 from orchestrator.errors import InvalidArgument
 from orchestrator.services.engine import Engine, Prepared
@@ -30,7 +30,7 @@ def reset_workflow_execution(
     check_execution(request.workflow_execution if request.HasField("workflow_execution") else None)
     if not request.request_id:
         raise InvalidArgument("RequestId is not set on request.")
-    check_length(request.request_id, "RequestId", engine.limits)
+    check_name(request.request_id, "RequestId", engine.limits)
     for operation in request.post_reset_operations:
         raise InvalidArgument(f"unsupported post reset operation: {operation.WhichOneof('variant')}")
     excluded = reset.exclusions(request.reset_reapply_type, request.reset_reapply_exclude_types)

@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from orchestrator.core import update
-from orchestrator.core.request_checks import check_execution, check_length
+from orchestrator.core.request_checks import check_execution, check_name
 from orchestrator.core.run import Run
 from orchestrator.core.update_news import ADMITTED, COMPLETED, News
 from orchestrator.errors import (
@@ -150,7 +150,7 @@ def check_request(engine: Engine, request: UpdateWorkflowExecutionRequest) -> in
     """Checks what does not depend on the run, and returns the stage to wait for."""
     if not request.request.HasField("meta"):
         raise InvalidArgument("Update meta is not set on request.")
-    check_length(request.request.meta.update_id, "UpdateId", engine.limits)
+    check_name(request.request.meta.update_id, "UpdateId", engine.limits)
     if not request.request.HasField("input"):
         raise InvalidArgument("Update input is not set on request.")
     if not request.request.input.name:

@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 from orchestrator.core import activity, closing, command_checks, commands, update, update_messages, workflow_task
 from orchestrator.core.command_checks import CommandFailed
 from orchestrator.core.completion import Completion, Target
-from orchestrator.core.request_checks import check_length
+from orchestrator.core.request_checks import check_name
 from orchestrator.core.run import WORKFLOW, Run
 from orchestrator.core.state import WorkflowTask
 from orchestrator.core.wire import length_ns
@@ -120,7 +120,8 @@ def _prepare_completion(
     request: RespondWorkflowTaskCompletedRequest,
     targets: Mapping[str, Target],
 ) -> Prepared[_Completed]:
-    check_length(request.identity, "Identity", engine.limits)
+    check_name(request.identity, "Identity", engine.limits)
+    check_name(request.sticky_attributes.worker_task_queue.name, "StickyTaskQueue", engine.limits)
     token = _token(engine, namespace, request.task_token)
     if request.intermediate_page or request.page_number:
         raise FailedPrecondition(f"workflow task completion pagination is disabled for this namespace {namespace.name}")
@@ -291,7 +292,7 @@ def respond_workflow_task_failed(
         InvalidArgument: the request is wrong.
         NotFound: the task is not in progress any more, or the run is closed.
     """
-    check_length(request.identity, "Identity", engine.limits)
+    check_name(request.identity, "Identity", engine.limits)
     token = _token(engine, namespace, request.task_token)
     failure: Failure | None = request.failure if request.HasField("failure") else None
     if failure is not None and failure.ByteSize() > engine.limits.blob_size:

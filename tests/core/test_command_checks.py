@@ -76,6 +76,11 @@ def failing(attributes: commands.FailWorkflowExecutionCommandAttributes) -> Comm
             f"ActivityType exceeds length limit. ActivityId=activity ActivityType={LONG} Length=1001 Limit=1000",
         ),
         (
+            activity(activity_type=ActivityType(name="\0")),
+            ACTIVITY,
+            "ActivityType contains the character NUL. ActivityId=activity ActivityType=\0",
+        ),
+        (
             activity(schedule_to_close_timeout=NEGATIVE),
             ACTIVITY,
             f"Invalid ScheduleToCloseTimeout: negative duration {WHERE}",

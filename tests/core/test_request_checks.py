@@ -6,7 +6,14 @@ from temporalio.api.common.v1 import Priority, WorkflowExecution
 
 from orchestrator.core import priority, wire
 from orchestrator.core.limits import Limits
-from orchestrator.core.request_checks import check_execution, check_length, duration_problem, is_uuid, too_long
+from orchestrator.core.request_checks import (
+    check_execution,
+    check_name,
+    check_queue_name,
+    duration_problem,
+    is_uuid,
+    too_long,
+)
 from orchestrator.errors import InvalidArgument
 
 UUID = "0190a5a0-0000-7000-8000-000000000000"
@@ -20,9 +27,18 @@ def test_lengths_are_counted_in_bytes(text: str, expected: bool) -> None:
     assert too_long(text, Limits()) == expected
     if expected:
         with pytest.raises(InvalidArgument, match=r"^Name length exceeds limit\.$"):
-            check_length(text, "Name", Limits())
+            check_name(text, "Name", Limits())
     else:
-        check_length(text, "Name", Limits())
+        check_name(text, "Name", Limits())
+
+
+def test_what_postgresql_cannot_store_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match=r"^Name contains the character NUL\.$"):
+        check_name("a\0b", "Name", Limits())
+    with pytest.raises(InvalidArgument, match=r"^taskQueue contains the character NUL\.$"):
+        check_queue_name("a\0b", Limits())
+    with pytest.raises(InvalidArgument, match=r"^fairness key contains the character NUL\.$"):
+        priority.validate(Priority(fairness_key="a\0b"))
 
 
 @pytest.mark.parametrize(
@@ -32,6 +48,7 @@ def test_lengths_are_counted_in_bytes(text: str, expected: bool) -> None:
         (WorkflowExecution(), "WorkflowId is not set on request."),
         (WorkflowExecution(run_id=UUID), "WorkflowId is not set on request."),
         (WorkflowExecution(workflow_id="w", run_id="r"), "Invalid RunId."),
+        (WorkflowExecution(workflow_id="\0", run_id=UUID), "WorkflowId contains the character NUL."),
     ],
 )
 def test_a_wrong_execution(execution: WorkflowExecution | None, text: str) -> None:
@@ -72,6 +89,14 @@ def test_durations(seconds: int, nanos: int, problem: str) -> None:
 @pytest.mark.parametrize(("key", "level"), [(0, 3), (1, 1), (3, 3), (5, 5), (9, 5)])
 def test_priority_levels(key: int, level: int) -> None:
     assert priority.share(Priority(priority_key=key).SerializeToString()).level == level
+
+
+@pytest.mark.parametrize(
+    ("weight", "kept"),
+    [(0.25, 250), (1e-9, 1), (1e300, 1_000_000), (float("inf"), 1_000_000), (float("nan"), 1)],
+)
+def test_weights_stay_within_their_bounds(weight: float, kept: int) -> None:
+    assert priority.thousandths(weight) == kept
 
 
 def test_a_priority_is_merged_field_by_field() -> None:
