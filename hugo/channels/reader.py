@@ -1,0 +1,167 @@
+"""The reading end of a channel."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar, overload
+
+from hugo.cancellation import CancelToken
+from hugo.channels.closed import ChannelClosed
+from hugo.line import Line, Watchers
+from hugo.loops import LoopOwned, running_loop
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class ChannelReader(LoopOwned, Generic[T]):
+    """Takes items out of a channel, in the order they went in.
+
+    A reader that has to wait is promised the next item that comes, in the order of waiting. A read that raises, for
+    whatever reason, has taken nothing.
+    """
+
+    __slots__ = ("_available", "_completed", "_ends", "_error", "_line", "_promised", "_take", "_waiting", "_watchers")
+
+    def __init__(self, take: Callable[[], T]) -> None:
+        """`take` removes the next item from where the writers put it. Channels make their readers themselves."""
+        super().__init__()
+        self._take = take
+        self._available = 0
+        self._promised = 0
+        self._line = Line(self._give_back)
+        self._waiting = self._line.waiting
+        self._watchers = Watchers()
+        self._ends = Watchers()
+        self._completed = False
+        self._error: BaseException | None = None
+
+    @property
+    def count(self) -> int:
+        """Items in the channel, with those promised to a reader that has not run yet."""
+        return self._available + self._promised
+
+    @property
+    def ready(self) -> bool:
+        """Whether an item can be taken without waiting."""
+        return self._available > 0
+
+    @property
+    def drained(self) -> bool:
+        """Whether the channel is completed and empty."""
+        return self._completed and not self._available and not self._promised
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the channel was completed with; None while it is open, and after a clean end."""
+        return self._error
+
+    async def read(self, *, token: CancelToken | None = None) -> T:
+        """Takes the next item, waiting for it if need be.
+
+        Raises ChannelClosed once the channel is drained, or the error it was completed with, and OperationCanceled when
+        the token fires first.
+        """
+        if running_loop() is not self._loop:
+            self._check_loop()
+        if token is not None:
+            token.raise_if_cancelled()
+        if self._available > 0:
+            self._available -= 1
+            item = self._take()
+        elif not self.drained and await self._line.wait(token):
+            self._promised -= 1
+            item = self._take()
+        else:
+            raise self._end()
+        if self._completed:
+            self._end_if_drained()
+        return item
+
+    @overload
+    def try_read(self) -> T | None: ...
+    @overload
+    def try_read(self, default: D) -> T | D: ...
+    def try_read(self, default: D | None = None) -> T | D | None:
+        """Takes the next item if there is one, else returns `default`."""
+        if running_loop() is not self._loop:
+            self._check_loop()
+        if self._available <= 0:
+            return default
+        self._available -= 1
+        item = self._take()
+        if self._completed:
+            self._end_if_drained()
+        return item
+
+    async def wait_to_read(self, *, token: CancelToken | None = None) -> bool:
+        """Waits until an item can be taken: True, or False when the channel is drained.
+
+        Takes nothing, so another reader may be faster. Raises the error the channel was completed with, and
+        OperationCanceled when the token fires first.
+        """
+        self._check_loop()
+        if token is not None:
+            token.raise_if_cancelled()
+        while not self._available:
+            if self.drained:
+                if self._error is not None:
+                    raise self._error
+                return False
+            await self._watchers.wait(token)
+        return True
+
+    async def completion(self) -> None:
+        """Returns when the channel is drained. Raises the error it was completed with."""
+        self._check_loop()
+        while not self.drained:
+            await self._ends.wait()
+        if self._error is not None:
+            raise self._error
+
+    def __aiter__(self) -> "ChannelReader[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self.read()
+        except ChannelClosed:
+            if self._error is not None:
+                raise
+            raise StopAsyncIteration from None
+
+    @property
+    def watchers(self) -> Watchers:
+        """Who wants to know when an item can be taken or the channel is drained."""
+        return self._watchers
+
+    def _arrive(self) -> None:
+        """An item was added: it is promised to the first in line, or free for all."""
+        if self._line.call():
+            self._promised += 1
+        else:
+            self._available += 1
+            self._watchers.wake()
+
+    def _give_back(self) -> None:
+        """A reader was promised an item and will not take it."""
+        self._promised -= 1
+        self._arrive()
+
+    def _complete(self, error: BaseException | None) -> bool:
+        """Nothing comes any more; False if that was said before."""
+        self._check_loop()
+        if self._completed:
+            return False
+        self._completed = True
+        self._error = error
+        self._end_if_drained()
+        return True
+
+    def _end_if_drained(self) -> None:
+        if self.drained:
+            self._line.dismiss()
+            self._watchers.wake()
+            self._ends.wake()
+
+    def _end(self) -> BaseException:
+        """What a reader is told once the channel is drained."""
+        return ChannelClosed("The channel is completed and empty.") if self._error is None else self._error
