@@ -5,6 +5,7 @@ attempt is written together with the result.
 """
 
 from google.protobuf.message import Message
+from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.command.v1 import ScheduleActivityTaskCommandAttributes
 from temporalio.api.common.v1 import Payloads, WorkerVersionStamp
 from temporalio.api.enums.v1 import EventType, RetryState, TimeoutType
@@ -52,7 +53,7 @@ def schedule(
         user_metadata: shown with the event.
         dispatch: False when the caller starts the activity itself in this transition (eager).
     """
-    timeouts = _normalised(command, run.state.run_timeout)
+    timeouts = normalised(command, run.state.run_timeout)
     policy = retry.with_defaults(command.retry_policy if command.HasField("retry_policy") else None)
     queue = command.task_queue.name
     priority = merged(run.state.priority, command.priority if command.HasField("priority") else None)
@@ -358,8 +359,10 @@ def truncated(failure: Failure, limit: int, *, non_retryable: bool = False) -> F
     )
 
 
-def _normalised(command: ScheduleActivityTaskCommandAttributes, run_timeout: int) -> tuple[int, int, int, int]:
-    """(schedule to close, schedule to start, start to close, heartbeat) in nanoseconds.
+def normalised(
+    command: ScheduleActivityTaskCommandAttributes | ActivityOptions, run_timeout: int
+) -> tuple[int, int, int, int]:
+    """The timeouts of an activity: (schedule to close, schedule to start, start to close, heartbeat) in nanoseconds.
 
     A timeout that is not set is filled from the others and the run's; none is longer than what contains it.
     """

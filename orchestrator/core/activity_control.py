@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.activity.v1 import ActivityOptions
-from temporalio.api.common.v1 import Priority
+from temporalio.api.command.v1 import Command, ScheduleActivityTaskCommandAttributes
+from temporalio.api.common.v1 import ActivityType, Priority
+from temporalio.api.taskqueue.v1 import TaskQueue
 
-from orchestrator.core import activity, retry
+from orchestrator.core import activity, priority, retry
+from orchestrator.core.command_checks import CommandFailed, check_activity
 from orchestrator.core.run import ACTIVITY, Run
 from orchestrator.core.state import Activity
 from orchestrator.core.wire import after, duration, length_ns
 from orchestrator.core.workflow_task import queue_message
+from orchestrator.errors import InvalidArgument
 
 _TIMEOUTS = {
     "schedule_to_close_timeout": "schedule_to_close",
@@ -17,7 +22,6 @@ _TIMEOUTS = {
     "start_to_close_timeout": "start_to_close",
     "heartbeat_timeout": "heartbeat_timeout",
 }
-_RETRY = ("initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts")
 
 
 def pause(run: Run, pending: Activity, *, identity: str, reason: str) -> None:
@@ -64,18 +68,24 @@ def reset(run: Run, pending: Activity, *, reset_heartbeat: bool, keep_paused: bo
 
 
 def update_options(run: Run, pending: Activity, wanted: ActivityOptions, paths: Iterable[str]) -> None:
-    """Changes the options that a field mask names; paths it does not know are passed over."""
-    for path in paths:
-        if path in ("task_queue", "task_queue.name"):
-            pending.task_queue = wanted.task_queue.name
-        elif path in _TIMEOUTS:
-            setattr(pending, _TIMEOUTS[path], length_ns(getattr(wanted, path)))
-        elif path == "priority":
-            pending.priority = wanted.priority.SerializeToString()
-        elif path == "retry_policy":
-            pending.retry_policy = retry.with_defaults(wanted.retry_policy)
-        elif path.removeprefix("retry_policy.") in _RETRY:
-            _change_retry(pending, wanted, path.removeprefix("retry_policy."))
+    """Changes the options that a field mask names; paths it does not know are passed over.
+
+    Raises:
+        InvalidArgument: an activity with these options could not be scheduled.
+    """
+    known = [path for path in paths if FieldMask(paths=[path]).IsValidForDescriptor(ActivityOptions.DESCRIPTOR)]
+    for path in known:
+        field, _, inner = path.partition(".")
+        if inner and not wanted.HasField(field):  # type: ignore[arg-type]
+            raise InvalidArgument(f"{''.join(map(str.capitalize, field.split('_')))} is not provided")
+    changed = options(pending)
+    FieldMask(paths=known).MergeMessage(wanted, changed, replace_message_field=True)
+    _check(run, pending, wanted, changed)
+    pending.task_queue = changed.task_queue.name
+    for name, timeout in zip(_TIMEOUTS.values(), activity.normalised(changed, run.state.run_timeout), strict=True):
+        setattr(pending, name, timeout)
+    pending.retry_policy = retry.with_defaults(changed.retry_policy)
+    pending.priority = changed.priority.SerializeToString()
     _rescheduled(run, pending)
 
 
@@ -102,14 +112,25 @@ def options(pending: Activity) -> ActivityOptions:
     )
 
 
-def _change_retry(pending: Activity, wanted: ActivityOptions, field: str) -> None:
-    policy = retry.message(pending.retry_policy)
-    value = getattr(wanted.retry_policy, field)
-    if field.endswith("interval"):
-        getattr(policy, field).CopyFrom(value)
-    else:
-        setattr(policy, field, value)
-    pending.retry_policy = retry.with_defaults(policy)
+def _check(run: Run, pending: Activity, wanted: ActivityOptions, changed: ActivityOptions) -> None:
+    """Checks the options as if the activity were scheduled with them; of a retry policy only what the caller says."""
+    priority.validate(changed.priority)
+    retry.validate(wanted.retry_policy)
+    command = Command(
+        schedule_activity_task_command_attributes=ScheduleActivityTaskCommandAttributes(
+            activity_id=pending.activity_id,
+            activity_type=ActivityType(name=pending.activity_type),
+            task_queue=TaskQueue(name=changed.task_queue.name),
+            schedule_to_close_timeout=changed.schedule_to_close_timeout,
+            schedule_to_start_timeout=changed.schedule_to_start_timeout,
+            start_to_close_timeout=changed.start_to_close_timeout,
+            heartbeat_timeout=changed.heartbeat_timeout,
+        )
+    )
+    try:
+        check_activity(command, run.limits)
+    except CommandFailed as error:
+        raise InvalidArgument(error.text) from None
 
 
 def _rescheduled(run: Run, pending: Activity) -> None:
