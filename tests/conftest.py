@@ -59,7 +59,11 @@ def redis_server() -> str:
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """Makes migrated databases; what a fixture does not drop itself goes at the end of the session."""
-    maker = Databases(tmp_path_factory.mktemp("databases"), os.environ.get("HUGO_TEST_POSTGRES_URL"))
+    maker = Databases(
+        tmp_path_factory.mktemp("databases"),
+        os.environ.get("HUGO_TEST_POSTGRES_URL"),
+        os.environ.get("HUGO_TEST_MARIADB_URL"),
+    )
     yield maker
     maker.close()
 

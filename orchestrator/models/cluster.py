@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from orchestrator.models.fields import NameField
+
 
 class ClusterMetadata(models.Model):
     """The one row that says what this database was made for. Written by the first migrate, read at every start."""
@@ -26,7 +28,7 @@ class Namespace(models.Model):
         DELETED = 3
 
     id = models.UUIDField(primary_key=True)
-    name = models.CharField(max_length=1000, unique=True)
+    name = NameField(max_length=1000, unique=True)
     state = models.PositiveSmallIntegerField(choices=State.choices, default=State.REGISTERED)
     description = models.TextField(blank=True)
     owner_email = models.TextField(blank=True)
@@ -46,7 +48,7 @@ class SearchAttribute(models.Model):
     """A custom search attribute of a namespace."""
 
     namespace = models.ForeignKey(Namespace, on_delete=models.CASCADE, related_name="search_attributes")
-    name = models.CharField(max_length=255)
+    name = NameField(max_length=255)
     type = models.PositiveSmallIntegerField(help_text="A number of temporal.api.enums.v1.IndexedValueType.")
 
     class Meta:
@@ -62,7 +64,7 @@ class Shard(models.Model):
 
     id = models.PositiveIntegerField(primary_key=True)
     range_id = models.BigIntegerField(default=0)
-    owner = models.CharField(max_length=255, blank=True)
+    owner = NameField(max_length=255, blank=True)
     lease_expires = models.BigIntegerField(default=0)
 
     class Meta:

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from orchestrator.models.fields import NameField
+
 
 class CurrentExecution(models.Model):
     """The latest run of a workflow id, open or closed: the point where starts are made linearizable."""
@@ -9,7 +11,7 @@ class CurrentExecution(models.Model):
     id = models.BigAutoField(primary_key=True)
     shard_id = models.PositiveIntegerField()
     namespace_id = models.UUIDField()
-    workflow_id = models.CharField(max_length=1000)
+    workflow_id = NameField(max_length=1000)
     run_id = models.UUIDField()
 
     class Meta:
@@ -29,7 +31,7 @@ class Execution(models.Model):
     shard_id = models.PositiveIntegerField()
     run_id = models.UUIDField()
     namespace_id = models.UUIDField()
-    workflow_id = models.CharField(max_length=1000)
+    workflow_id = NameField(max_length=1000)
     version = models.BigIntegerField()
     state = models.BinaryField()
 

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from orchestrator.models.fields import NameField
+
 
 class DispatchTask(models.Model):
     """A scheduled workflow or activity task no worker has started.
@@ -19,16 +21,16 @@ class DispatchTask(models.Model):
     id = models.BigAutoField(primary_key=True)
     shard_id = models.PositiveIntegerField()
     namespace_id = models.UUIDField()
-    task_queue = models.CharField(max_length=1000)
+    task_queue = NameField(max_length=1000)
     kind = models.PositiveSmallIntegerField(choices=Kind.choices)
     priority = models.PositiveSmallIntegerField(default=3)
     created_time = models.BigIntegerField()
-    workflow_id = models.CharField(max_length=1000)
+    workflow_id = NameField(max_length=1000)
     run_id = models.UUIDField()
     scheduled_event_id = models.BigIntegerField()
     stamp = models.IntegerField(help_text="Tells this dispatch from later ones of the same event.")
     fairness_pass = models.BigIntegerField(default=0, help_text="The order of tasks within their priority.")
-    fairness_key = models.CharField(max_length=64, blank=True)
+    fairness_key = NameField(max_length=64, blank=True)
     fairness_weight = models.PositiveIntegerField(default=1000, help_text="In thousandths.")
 
     class Meta:
@@ -50,7 +52,7 @@ class TaskQueue(models.Model):
     """A task queue that somebody has configured; all others need no row."""
 
     namespace_id = models.UUIDField()
-    name = models.CharField(max_length=1000)
+    name = NameField(max_length=1000)
     kind = models.PositiveSmallIntegerField(choices=DispatchTask.Kind.choices)
     config = models.BinaryField(help_text="A serialized temporal.api.taskqueue.v1.TaskQueueConfig.")
 
@@ -69,7 +71,7 @@ class TimerTask(models.Model):
     shard_id = models.PositiveIntegerField()
     run_id = models.UUIDField()
     namespace_id = models.UUIDField()
-    workflow_id = models.CharField(max_length=1000)
+    workflow_id = NameField(max_length=1000)
     fire_time = models.BigIntegerField()
 
     class Meta:
@@ -84,7 +86,7 @@ class TransferTask(models.Model):
     id = models.BigAutoField(primary_key=True)
     shard_id = models.PositiveIntegerField()
     namespace_id = models.UUIDField()
-    workflow_id = models.CharField(max_length=1000)
+    workflow_id = NameField(max_length=1000)
     run_id = models.UUIDField()
     kind = models.PositiveSmallIntegerField(help_text="A number of orchestrator.core.transfers.TransferKind.")
     event_id = models.BigIntegerField()

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from orchestrator.models.fields import NameField
+
 OPEN = 2**63 - 1
 """The close time of a run that is open: it sorts open runs first."""
 
@@ -13,9 +15,9 @@ class VisibilityRecord(models.Model):
     shard_id = models.PositiveIntegerField()
     namespace_id = models.UUIDField()
     run_id = models.UUIDField()
-    workflow_id = models.CharField(max_length=1000)
-    workflow_type = models.CharField(max_length=1000)
-    task_queue = models.CharField(max_length=1000)
+    workflow_id = NameField(max_length=1000)
+    workflow_type = NameField(max_length=1000)
+    task_queue = NameField(max_length=1000)
     status = models.PositiveSmallIntegerField(help_text="A number of temporal.api.enums.v1.WorkflowExecutionStatus.")
     start_time = models.BigIntegerField()
     execution_time = models.BigIntegerField()
@@ -24,11 +26,11 @@ class VisibilityRecord(models.Model):
     history_length = models.BigIntegerField(null=True)
     history_size_bytes = models.BigIntegerField(null=True)
     state_transition_count = models.BigIntegerField(null=True)
-    parent_workflow_id = models.CharField(max_length=1000, blank=True)
+    parent_workflow_id = NameField(max_length=1000, blank=True)
     parent_run_id = models.CharField(max_length=36, blank=True)
-    root_workflow_id = models.CharField(max_length=1000, blank=True)
+    root_workflow_id = NameField(max_length=1000, blank=True)
     root_run_id = models.CharField(max_length=36, blank=True)
-    namespace_division = models.CharField(
+    namespace_division = NameField(
         max_length=255,
         blank=True,
         db_default="",

@@ -11,6 +11,7 @@ from orchestrator.conf import HugoSettings
 from orchestrator.services.bootstrap import check_database
 from orchestrator.services.engine import Engine, uuid7
 from orchestrator.services.transfer_kinds import pay
+from orchestrator.store.mysql import MysqlStore
 from orchestrator.store.ports import Store
 from orchestrator.store.sql import SqlStore
 
@@ -42,10 +43,13 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
 
 def store_of(alias: str, shard_count: int) -> Store:
     """The store for a Django database alias."""
-    if connections[alias].vendor == "postgresql":
+    vendor = connections[alias].vendor
+    if vendor == "postgresql":
         from orchestrator.store.postgres import PostgresStore
 
         return PostgresStore(alias, shard_count)
+    if vendor == "mysql":
+        return MysqlStore(alias, shard_count)
     return SqlStore(alias, shard_count)
 
 

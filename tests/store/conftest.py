@@ -8,15 +8,29 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from orchestrator.services.bootstrap import check_database
+from orchestrator.store.mysql import MysqlStore
 from orchestrator.store.ports import Changes, RunKey, Store
 from orchestrator.store.postgres import PostgresStore
 from orchestrator.store.sql import SqlStore
-from tests.store.faults import Faulty, FaultyPostgres, FaultySql
+from tests.store.faults import Faulty, FaultyMysql, FaultyPostgres, FaultySql
 from tests.store.process import ALIAS, Process
 from tests.store.rows import TABLES, counts
 from tests.support.databases import Databases, alias
 
-STORES = {"sqlite": ("sqlite", SqlStore), "portable": ("postgres", SqlStore), "postgres": ("postgres", PostgresStore)}
+STORES: dict[str, tuple[str, type[SqlStore]]] = {
+    "sqlite": ("sqlite", SqlStore),
+    "mariadb": ("mariadb", MysqlStore),
+    "portable": ("postgres", SqlStore),
+    "postgres": ("postgres", PostgresStore),
+}
+
+
+def fresh(kind: str, request: pytest.FixtureRequest, databases: Databases) -> str:
+    """The URL of a fresh database of a kind."""
+    if kind == "sqlite":
+        return databases.sqlite()
+    request.getfixturevalue(f"{kind}_server")
+    return databases.postgres() if kind == "postgres" else databases.mariadb()
 
 
 @dataclass(frozen=True)
@@ -48,9 +62,7 @@ def opened(
 ) -> Iterator[Opened]:
     """A store over a migrated database that the tests of a module share: each makes runs of its own."""
     kind, store_class = STORES[request.param]
-    if kind == "postgres":
-        request.getfixturevalue("postgres_server")
-    url = databases.sqlite() if kind == "sqlite" else databases.postgres()
+    url = fresh(kind, request, databases)
     with django_db_blocker.unblock(), alias(url) as name:
         yield Opened(store_class(name, 4), name)
     databases.drop(url)
@@ -62,12 +74,10 @@ def store(opened: Opened) -> Store:
     return opened.store
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"])
 def shared_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
     """A database that the tests of a module use one after the other."""
-    if request.param == "postgres":
-        request.getfixturevalue("postgres_server")
-    url = databases.sqlite() if request.param == "sqlite" else databases.postgres()
+    url = fresh(request.param, request, databases)
     yield url
     databases.drop(url)
 
@@ -85,7 +95,8 @@ def default_database(shared_url: str, django_db_blocker: DjangoDbBlocker) -> Ite
 def faulty(default_database: str) -> Faulty:
     """The store a server uses, over the default database; it fails when it is told to."""
     shards = check_database(ALIAS).shard_count
-    return FaultyPostgres(ALIAS, shards) if connections[ALIAS].vendor == "postgresql" else FaultySql(ALIAS, shards)
+    classes: dict[str, type[Faulty]] = {"sqlite": FaultySql, "mysql": FaultyMysql, "postgresql": FaultyPostgres}
+    return classes[connections[ALIAS].vendor](ALIAS, shards)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from django.db import OperationalError
 
+from orchestrator.store.mysql import MysqlStore
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, WorkflowKey
 from orchestrator.store.postgres import PostgresStore
 from orchestrator.store.sql import SqlStore
@@ -93,6 +94,10 @@ class Faulty(SqlStore):
 
 class FaultySql(Faulty):
     """Portable SQL, whose COMMIT is a statement of its own."""
+
+
+class FaultyMysql(Faulty, MysqlStore):
+    """MySQL and MariaDB."""
 
 
 class FaultyPostgres(Faulty, PostgresStore):

@@ -15,6 +15,7 @@ from django.db import connections
 from psycopg import sql
 
 from config import databases
+from tests.support.mariadb import MariadbDatabases
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -22,9 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Databases:
     """Makes migrated databases and removes them; one object lives as long as the test process."""
 
-    def __init__(self, directory: Path, postgres_server: str | None) -> None:
+    def __init__(self, directory: Path, postgres_server: str | None, mariadb_server: str | None) -> None:
         self.directory = directory
         self.postgres_server = postgres_server
+        self._mariadb = MariadbDatabases(mariadb_server, migrate) if mariadb_server is not None else None
         self._sqlite_template: Path | None = None
         self._postgres_template: str | None = None
         self._made: list[str] = []
@@ -47,12 +49,20 @@ class Databases:
             self._postgres_template = template
         return self._url(self._create(self._postgres_template))
 
+    def mariadb(self) -> str:
+        """The URL of a fresh, migrated MariaDB database."""
+        if self._mariadb is None:
+            raise LookupError("There is no MariaDB server.")
+        return self._mariadb.make()
+
     def drop(self, url: str) -> None:
         """Removes a database, whoever is still connected to it."""
         parts = urlsplit(url)
         if parts.scheme == "sqlite":
             for suffix in ("", "-wal", "-shm", "-journal"):
                 Path(parts.path + suffix).unlink(missing_ok=True)
+        elif self._mariadb is not None and parts.scheme == "mysql":
+            self._mariadb.drop(parts.path.lstrip("/"))
         else:
             self._drop(parts.path.lstrip("/"))
 
@@ -60,6 +70,8 @@ class Databases:
         """Removes what is left, templates included."""
         for name in list(self._made):
             self._drop(name)
+        if self._mariadb is not None:
+            self._mariadb.close()
 
     def _create(self, template: str | None = None) -> str:
         name = f"hugo_{uuid.uuid4().hex}"

@@ -1,0 +1,97 @@
+"""Rows that somebody else holds in MariaDB: waits that end, and deadlocks."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import pymysql
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from orchestrator.services.bootstrap import check_database
+from orchestrator.store import lane
+from orchestrator.store.mysql import MysqlStore
+from tests.store import consistency
+from tests.store.process import ALIAS, Process, until
+from tests.support.databases import Databases, alias
+
+Connection: TypeAlias = "pymysql.Connection[Any]"
+HOLD = "SELECT 1 FROM execution WHERE workflow_id = %s FOR UPDATE"
+WAITING = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+
+
+@pytest.fixture
+def url(
+    databases: Databases, mariadb_server: str, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A fresh database in place of the default one."""
+    made = databases.mariadb()
+    monkeypatch.setattr(lane, "LONGEST_PAUSE", 0.05)
+    with django_db_blocker.unblock(), alias(made, ALIAS):
+        yield made
+    databases.drop(made)
+
+
+def connect(url: str) -> Connection:
+    """Somebody else's session. Without gap locks, as ours are."""
+    parts = urlsplit(url)
+    return pymysql.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=parts.username,
+        database=parts.path.lstrip("/"),
+        init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    )
+
+
+def running_process() -> Process:
+    """A server process over the database."""
+    return Process(MysqlStore(ALIAS, check_database(ALIAS).shard_count))
+
+
+def test_a_held_row_stops_no_other_workflow(url: str) -> None:
+    with running_process() as process, connect(url) as rival:
+        process.together(process.start("w"), process.start("v"))
+        with rival.cursor() as cursor:
+            cursor.execute(HOLD, ("w",))
+        held = process.begin_together(process.signal("w", "a"), process.signal("v", "a"))
+        until(lambda: process.engine.unit_of_work.counters.retried > 0)
+        process.do(process.signal("v", "b"))
+        assert not held.done()
+        assert consistency.signals("v") == ["a", "b"]
+        rival.rollback()
+        assert [result for result in held.result(30) if isinstance(result, BaseException)] == []
+        assert consistency.signals("w") == ["a"]
+        consistency.check_database()
+        consistency.check_memory(process)
+
+
+def test_a_deadlock_is_repeated(url: str) -> None:
+    with running_process() as process, connect(url) as rival, connect(url) as watcher, rival.cursor() as cursor:
+        ids = sorted(("w", "v"), key=lambda each: process.signal(each).key)
+        process.together(*(process.start(each) for each in ids))
+        cursor.execute(HOLD, (ids[1],))
+        together = process.begin_together(*(process.signal(each, "a") for each in ids))
+
+        def waits() -> bool:
+            with watcher.cursor() as looking:
+                looking.execute(WAITING)
+                return looking.fetchone() != (0,)
+
+        until(lambda: waits() or process.engine.unit_of_work.counters.retried)
+        with contextlib.suppress(pymysql.err.OperationalError):  # one of the two is the victim
+            cursor.execute(HOLD, (ids[0],))
+        rival.rollback()
+        assert [result for result in together.result(30) if isinstance(result, BaseException)] == []
+        assert [consistency.signals(each) for each in ids] == [["a"], ["a"]]
+        consistency.check_database()
+        consistency.check_memory(process)
+
+
+def test_names_differ_by_case_accent_and_trailing_space(url: str) -> None:
+    ids = ["a", "A", "á", "a ", "a\t"]
+    with running_process() as process:
+        runs = {process.do(process.start(each)).response.run_id for each in ids}
+        assert len(runs) == len(ids)
+        assert [consistency.current_run(each) in runs for each in ids] == [True] * len(ids)
