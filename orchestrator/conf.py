@@ -65,6 +65,7 @@ class HugoSettings:
     limit_history_size: int = 50 * MIB
     limit_history_count: int = 51_200
     limit_state_size: int = 8 * MIB
+    limit_transaction_size: int = 4 * MIB
     limit_activity_failure_size: int = 4096
     limit_pending_activities_count: int = 2000
     limit_pending_children_count: int = 2000

@@ -201,7 +201,7 @@ def _modify_properties(run: Run, command: Command, completion: Completion) -> No
     cause = _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES
     memo: Memo = command.modify_workflow_properties_command_attributes.upserted_memo
     size = memo.ByteSize() + sum(len(key) + len(value) for key, value in run.state.memo.items())
-    checks.too_large(cause, "ModifyWorkflowPropertiesCommandAttributes", size, run.limits.memo_size)
+    checks.too_large(cause, "ModifyWorkflowPropertiesCommandAttributes. Memo", size, run.limits.memo_size)
     run.add(
         EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED,
         "workflow_properties_modified_event_attributes",

@@ -1,23 +1,50 @@
-"""Limits that end a run or its workflow task instead of refusing a call, as a Temporal server does."""
+"""Limits that end a run or its workflow task, as a Temporal server enforces them."""
+
+from collections.abc import Iterable
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 
-from orchestrator.core import closing, update, workflow_task
+from orchestrator.core import update, workflow_task
+from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
+from orchestrator.errors import InvalidArgument
 
 HISTORY_SIZE = "Workflow history size exceeds limit."
 HISTORY_COUNT = "Workflow history count exceeds limit."
 STATE_SIZE = "Workflow mutable state size exceeds limit."
+TRANSACTION_SIZE = "Transaction size exceeds limit."
+
+
+class TransactionTooLarge(InvalidArgument):
+    """A transition writes more events at once than it may; it is refused, and nothing changes."""
+
+
+class OverLimit(InvalidArgument):
+    """A run cannot go on: the transition is refused, and the run is terminated instead.
+
+    Attributes:
+        run_id: the run.
+        reason: told in the event that ends it.
+    """
+
+    def __init__(self, run_id: str, reason: str, message: str = "") -> None:
+        super().__init__(message or reason)
+        self.run_id = run_id
+        self.reason = reason
 
 
 def enforce_limits(run: Run) -> None:
-    """Terminates a run whose history or state is too large, and ends a workflow task behind which too much waits.
+    """Ends a workflow task behind which too much waits, and refuses to go on with a run that has become too large.
 
-    The sizes are those before this transition: what it adds is weighed when it is written. Updates in flight have a
-    limit of their own.
+    The sizes in bytes are those before this transition: what it adds is weighed when it is written. Events count with
+    those of this transition, but for those that have no id yet. Updates in flight have a limit of their own. A new run
+    is not weighed.
+
+    Raises:
+        OverLimit: its history or its state is too large.
     """
     state, limits = run.state, run.limits
-    if not state.running:
+    if not state.running or not run.stored_size:
         return
     if run.has_buffered and _too_much_buffered(run):
         task = state.workflow_task
@@ -30,11 +57,28 @@ def enforce_limits(run: Run) -> None:
             run.flush()
             workflow_task.schedule(run)
     if state.history_size > limits.history_size:
-        closing.terminate(run, reason=HISTORY_SIZE, identity=workflow_task.SERVER_IDENTITY)
-    elif state.next_event_id - 1 > limits.history_count:
-        closing.terminate(run, reason=HISTORY_COUNT, identity=workflow_task.SERVER_IDENTITY)
-    elif run.stored_size > limits.state_size and run.stored_size - update.bytes_in_flight(state) > limits.state_size:
-        closing.terminate(run, reason=STATE_SIZE, identity=workflow_task.SERVER_IDENTITY)
+        raise OverLimit(state.run_id, HISTORY_SIZE)
+    if state.next_event_id - 1 > limits.history_count:
+        raise OverLimit(state.run_id, HISTORY_COUNT)
+    if run.stored_size > limits.state_size and run.stored_size - update.bytes_in_flight(state) > limits.state_size:
+        raise OverLimit(state.run_id, STATE_SIZE)
+
+
+def check_transaction(sizes: Iterable[int], limits: Limits) -> None:
+    """Checks the history nodes that a transition is about to write.
+
+    Args:
+        sizes: of each, in bytes.
+        limits: the numbers in force.
+
+    Raises:
+        TransactionTooLarge: one is too large.
+    """
+    largest = max(sizes, default=0)
+    if largest > limits.transaction_size:
+        raise TransactionTooLarge(
+            f"transaction size of {largest} bytes exceeds limit of {limits.transaction_size} bytes"
+        )
 
 
 def _too_much_buffered(run: Run) -> bool:

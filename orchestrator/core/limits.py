@@ -17,6 +17,7 @@ class Limits:
     history_size: int = 50 * MIB
     history_count: int = 51_200
     state_size: int = 8 * MIB
+    transaction_size: int = 4 * MIB
     activity_failure_size: int = 4096
     pending_activities: int = 2000
     pending_children: int = 2000

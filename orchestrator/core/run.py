@@ -121,6 +121,7 @@ class Run:
         earliest_deadline: the earliest deadline this transition created, 0 without one.
         visible: whether what a list shows of the run changed.
         changed: whether anything did.
+        completes_task: whether it completes a workflow task. Refused, its worker would bring the same again.
         woken: whether its stored wake-up is used up, so that the next one must be computed afresh.
         stored_size: bytes of its state before this transition; 0 for a new run.
         stored_event: reads an event of earlier transitions by its id; raises LookupError.
@@ -141,6 +142,7 @@ class Run:
     earliest_deadline: int = 0
     visible: bool = False
     changed: bool = False
+    completes_task: bool = False
     woken: bool = False
     stored_size: int = 0
     stored_event: Callable[[int], HistoryEvent] = _nothing_to_read

@@ -175,6 +175,7 @@ def complete(
             metering_metadata=metering_metadata,
         ),
     )
+    run.completes_task = True
     state.previous_started_event_id = task.started_event_id
     state.completed_workflow_tasks += 1
     state.workflow_task_attempt = 1

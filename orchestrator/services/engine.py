@@ -232,6 +232,7 @@ def limits_of(settings: HugoSettings) -> Limits:
         history_size=settings.limit_history_size,
         history_count=settings.limit_history_count,
         state_size=settings.limit_state_size,
+        transaction_size=settings.limit_transaction_size,
         activity_failure_size=settings.limit_activity_failure_size,
         pending_activities=settings.limit_pending_activities_count,
         pending_children=settings.limit_pending_children_count,

@@ -16,6 +16,7 @@ from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueResponse,
 )
 
+from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.request_checks import check_name, check_task_queue
 from orchestrator.errors import FailedPrecondition, InvalidArgument, NotFound
 from orchestrator.services.engine import Engine
@@ -134,7 +135,7 @@ async def _start(engine: Engine, poller: Poller, task: Task, start: Callable[[An
     except asyncio.CancelledError:
         running.add_done_callback(lambda done: _return(engine, poller, task, done))
         raise
-    except NotFound:
+    except (NotFound, OverLimit):
         engine.matching.forget(poller.queue, task)
         await _bury(engine, task)
         return None
@@ -151,7 +152,7 @@ def _return(engine: Engine, poller: Poller, task: Task, done: "asyncio.Future[An
     if error is None:
         engine.matching.forget(poller.queue, task)
         engine.matching.put_back(poller.queue, done.result())
-    elif not isinstance(error, NotFound):
+    elif not isinstance(error, (NotFound, OverLimit)):
         engine.matching.put_back(poller.queue, task)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from orchestrator.core import deadlines
+from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import ServiceError
 from orchestrator.store.ports import Store, Wake, WorkflowKey
@@ -100,6 +101,8 @@ class Timers:
         key = WorkflowKey(wake.shard_id, wake.namespace_id, wake.workflow_id)
         try:
             await self._unit_of_work.execute(key, fire, wake.run_id)
+        except OverLimit as error:
+            logger.info("%s was terminated: %s", wake.workflow_id, error)
         except ServiceError as error:
             logger.warning("waking %s failed: %s", wake.workflow_id, error)
             return False

@@ -11,13 +11,21 @@ from typing import Any
 
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from orchestrator.core import enforcement
+from orchestrator.core import closing
 from orchestrator.core import state as states
 from orchestrator.core.deadlines import set_wake
+from orchestrator.core.enforcement import (
+    TRANSACTION_SIZE,
+    OverLimit,
+    TransactionTooLarge,
+    check_transaction,
+    enforce_limits,
+)
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
 from orchestrator.core.state import ExecutionState
 from orchestrator.core.update_news import News
+from orchestrator.core.workflow_task import SERVER_IDENTITY
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.store.ports import (
     Changes,
@@ -116,15 +124,23 @@ class Batch:
     undone: list[Callable[[], None]] = field(default_factory=list)
 
     def apply(self, key: WorkflowKey, run_id: str, operation: "Operation", now: int) -> Any:
-        """Runs one operation; what it raises is raised, and leaves no trace."""
+        """Runs one operation; what it raises is raised, and leaves no trace but the end of a run over its limits."""
         unit = Unit(self, key, run_id, now)
         try:
             result = operation(unit)
             unit.finish()
-        except BaseException:
+        except BaseException as error:
             unit.roll_back()
+            if isinstance(error, OverLimit):
+                self._terminate(key, error, now)
             raise
         return result
+
+    def _terminate(self, key: WorkflowKey, over: OverLimit, now: int) -> None:
+        """Ends a run that has become too large."""
+        unit = Unit(self, key, over.run_id, now)
+        closing.terminate(unit.run(), reason=over.reason, identity=SERVER_IDENTITY)
+        unit.finish(limited=False)
 
     def seal(self) -> Changes:
         """What the commit writes: the operations' changes and the states of all changed runs."""
@@ -243,8 +259,12 @@ class Unit:
         """Calls back when the operation or its commit fails."""
         self._undone.append(callback)
 
-    def finish(self) -> None:
-        """Completes every changed run and hands the changes to the commit."""
+    def finish(self, *, limited: bool = True) -> None:
+        """Completes every changed run and hands the changes to the commit.
+
+        Raises:
+            OverLimit, TransactionTooLarge: a limit forbids it, unless nothing is to be `limited`.
+        """
         batch = self._batch
         previous = batch.current.get(self.key, "")
         for _, run in list(self._runs):
@@ -252,6 +272,8 @@ class Unit:
                 previous = run.state.run_id
                 self.begin(run.successor)
         completed = [(loaded, run, self._complete(run)) for loaded, run in (*self._runs, *self._created) if run.changed]
+        if limited:
+            self._check_transaction(completed)
         for loaded, run, nodes in completed:
             self._merge(loaded, run, nodes)
         for loaded, _ in self._created:
@@ -279,7 +301,7 @@ class Unit:
     def _complete(self, run: Run) -> list[Node]:
         """Ends the transition of one run; whatever can go wrong goes wrong here, before anything is merged."""
         dispatcher = self._batch.dispatcher
-        enforcement.enforce_limits(run)
+        enforce_limits(run)
         if run.dispatches and dispatcher is not None:
             dispatcher.assign(self, run)
         if run.dispatches and self._batch.placer is not None:
@@ -287,6 +309,17 @@ class Unit:
         nodes = [Node(*node) for node in run.finish()]
         set_wake(run)
         return nodes
+
+    def _check_transaction(self, completed: "list[tuple[Loaded, Run, list[Node]]]") -> None:
+        """Checks what is about to be written. What a worker brings it would bring again: that ends its run."""
+        try:
+            for _, run, nodes in completed:
+                check_transaction((len(node.events) for node in nodes[len(run.inherited) :]), self.limits)
+        except TransactionTooLarge as error:
+            for _, run, _ in completed:
+                if run.completes_task:
+                    raise OverLimit(run.state.run_id, TRANSACTION_SIZE, error.message) from None
+            raise
 
     def _merge(self, loaded: Loaded, run: Run, nodes: list[Node]) -> None:
         """Adds what a run's transition did to what the commit writes."""

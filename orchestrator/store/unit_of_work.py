@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.limits import Limits
 from orchestrator.errors import Unavailable
 from orchestrator.store.cache import Cache
@@ -161,10 +162,14 @@ class UnitOfWork:
         raise Unavailable("others keep changing the same workflow, please retry") from last
 
     def _join(self, request: Request) -> Any:
+        refusal: OverLimit | None = None
         with self.store.joined() as session:
             batch = gather(self, session, [request], None, None)
             try:
-                result = batch.apply(request.key, request.run_id, request.operation, self.now())
+                try:
+                    result = batch.apply(request.key, request.run_id, request.operation, self.now())
+                except OverLimit as error:
+                    refusal = error
                 changes = batch.seal()
                 if changes:
                     session.write(changes)
@@ -173,6 +178,8 @@ class UnitOfWork:
                 raise
             batch.commit_succeeded()
             self.store.on_commit(lambda: self.after_commit(batch))
+        if refusal is not None:
+            raise refusal
         return result
 
     def deliver(self, requests: list[Request]) -> None:

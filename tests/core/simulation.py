@@ -162,7 +162,10 @@ class Simulation:
     # Transitions.
 
     def transact(self, function: Callable[[Run], T], *, paid: tuple[int, int] | None = None) -> T:
-        """Applies one change of the run, which may pay a debt; what it raises is raised, and leaves no trace."""
+        """Applies one change of the run, which may pay a debt.
+
+        What it raises is raised, and leaves no trace but for the end of a run over its limits.
+        """
         run = self.open()
         result = function(run)
         if paid is not None:
@@ -185,7 +188,13 @@ class Simulation:
     def _commit(self, run: Run) -> None:
         if not run.changed:
             return
-        enforcement.enforce_limits(run)
+        try:
+            enforcement.enforce_limits(run)
+        except enforcement.OverLimit as over:
+            ended = self.open()
+            closing.terminate(ended, reason=over.reason, identity=workflow_task.SERVER_IDENTITY)
+            self._commit(ended)
+            raise
         for first, last, data in run.finish():
             batch = list(History.FromString(data).events)
             assert (batch[0].event_id, batch[-1].event_id) == (first, last)

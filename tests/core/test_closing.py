@@ -4,6 +4,7 @@ import pytest
 from temporalio.api.common.v1 import Link
 from temporalio.api.enums.v1 import RetryState, WorkflowExecutionStatus, WorkflowTaskFailedCause
 
+from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.limits import Limits
 from orchestrator.core.wire import SECOND
 from tests.core import builders as build
@@ -124,29 +125,50 @@ def test_a_closed_run_is_never_woken() -> None:
 
 def test_a_history_with_too_many_events_ends_the_run() -> None:
     simulation = Simulation(limits=Limits(history_count=10))
-    simulation.poll()
-    for _ in range(10):
+    # The event of a signal has no id yet while the limit is looked at.
+    for _ in range(9):
         simulation.signal()
-    simulation.complete(build.record_marker())
-    assert simulation.story(4)[-1].endswith("WorkflowTaskScheduled WorkflowExecutionTerminated")
+    with pytest.raises(OverLimit, match=r"^Workflow history count exceeds limit\.$"):
+        simulation.signal()
+    assert len(simulation.events) == 12
     event = simulation.last("WorkflowExecutionTerminated")
     assert (event.reason, event.identity) == ("Workflow history count exceeds limit.", "history-service")
+
+
+def test_a_completion_beyond_the_limit_is_thrown_away() -> None:
+    simulation = Simulation(limits=Limits(history_count=5))
+    simulation.poll()
+    with pytest.raises(OverLimit):
+        simulation.complete(build.record_marker(), build.record_marker())
+    assert simulation.story(3) == ["WorkflowTaskFailed WorkflowExecutionTerminated"]
+    failed = simulation.last("WorkflowTaskFailed")
+    assert failed.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND
+    assert failed.identity == "history-service"
 
 
 def test_a_history_that_is_too_large_ends_the_run() -> None:
     simulation = Simulation(limits=Limits(history_size=2000))
     simulation.signal("x" * 2000)
-    simulation.signal()
-    assert simulation.story(3) == ["WorkflowExecutionSignaled WorkflowExecutionTerminated"]
+    with pytest.raises(OverLimit, match=r"^Workflow history size exceeds limit\.$"):
+        simulation.signal()
+    assert simulation.story(3) == ["WorkflowExecutionTerminated"]
     assert simulation.last("WorkflowExecutionTerminated").reason == "Workflow history size exceeds limit."
 
 
 def test_a_state_that_is_too_large_ends_the_run() -> None:
     simulation = Simulation(limits=Limits(state_size=2000))
     simulation.turn(build.modify(build.memo(a="x" * 2000)))
-    simulation.signal()
-    assert simulation.story(5) == ["WorkflowExecutionSignaled WorkflowTaskScheduled WorkflowExecutionTerminated"]
-    assert simulation.last("WorkflowExecutionTerminated").reason == "Workflow mutable state size exceeds limit."
+    with pytest.raises(OverLimit, match=r"^Workflow mutable state size exceeds limit\.$"):
+        simulation.signal()
+    assert simulation.story(5) == ["WorkflowExecutionTerminated"]
+
+
+def test_a_run_over_its_limits_can_still_close() -> None:
+    simulation = Simulation(limits=Limits(history_size=2000))
+    simulation.signal("x" * 2000)
+    simulation.terminate()
+    assert simulation.story(3) == ["WorkflowExecutionTerminated"]
+    assert simulation.last("WorkflowExecutionTerminated").identity != "history-service"
 
 
 def test_a_run_within_its_limits_goes_on() -> None:

@@ -257,7 +257,8 @@ BIG = build.payloads("x" * 3000)
         ),
         (
             build.modify(build.memo(a="x" * 3000)),
-            "BadModifyWorkflowPropertiesAttributes: ModifyWorkflowPropertiesCommandAttributes exceeds size limit.",
+            "BadModifyWorkflowPropertiesAttributes: "
+            "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.",
         ),
     ],
 )

@@ -4,13 +4,16 @@ They are checked after every transition; here is what only a whole life shows: n
 nothing is lost or doubled, and a closed run stays as it is.
 """
 
+import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition
+from hypothesis.stateful import rule as unlimited_rule
 from temporalio.api.command.v1 import Command
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.protocol.v1 import Message
@@ -18,6 +21,7 @@ from temporalio.api.protocol.v1 import Message
 from orchestrator.core import activity, signals, workflow_task
 from orchestrator.core import state as states
 from orchestrator.core.deadlines import next_deadline
+from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import ACTIVITY, WORKFLOW
 from orchestrator.core.state import Activity
@@ -109,6 +113,22 @@ bad_commands = st.sampled_from(
 ends = st.sampled_from([build.complete_workflow(), build.fail_workflow(), build.cancel_workflow()])
 
 
+def rule(**strategies: Any) -> Callable[[Callable[..., None]], Any]:
+    """A rule that a limit may cut short, which ends the run."""
+
+    def decorate(step: Callable[..., None]) -> Any:
+        @functools.wraps(step)
+        def limited(lives: "Lives", **drawn: Any) -> None:
+            try:
+                step(lives, **drawn)
+            except OverLimit:
+                assert not lives.simulation.state.running
+
+        return unlimited_rule(**strategies)(limited)
+
+    return decorate
+
+
 class Lives(RuleBasedStateMachine):
     """One run, its clients, its workers and its clock."""
 
@@ -158,6 +178,8 @@ class Lives(RuleBasedStateMachine):
             assert not state.running
         except WorkflowClosing:
             assert state.close_attempted
+        except OverLimit:
+            raise
         except InvalidArgument:
             assert state.signals >= self.simulation.limits.signals
         else:

@@ -1,5 +1,6 @@
 """Starts and signals inside a transaction of the caller: they share its fate, and workers hear of them after it."""
 
+import dataclasses
 import threading
 import time
 import uuid
@@ -22,7 +23,9 @@ from temporalio.api.workflowservice.v1 import (
     TerminateWorkflowExecutionRequest,
 )
 
-from orchestrator.errors import InvalidArgument, WorkflowExecutionAlreadyStarted, WorkflowNotFound
+from orchestrator.core import state as states
+from orchestrator.core.enforcement import OverLimit
+from orchestrator.errors import InvalidArgument, WorkflowClosed, WorkflowExecutionAlreadyStarted, WorkflowNotFound
 from orchestrator.models import (
     CurrentExecution,
     DispatchTask,
@@ -461,3 +464,16 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_run_over_its_limits_is_ended_by_the_call_that_is_refused(engine: Engine) -> None:
+    engine.unit_of_work.limits = dataclasses.replace(engine.limits, history_count=3)
+    start(engine, "order-1")
+    signal(engine, "order-1")
+    signal(engine, "order-1")
+    with transaction.atomic():
+        with pytest.raises(OverLimit, match=r"^Workflow history count exceeds limit\.$"):
+            signal(engine, "order-1")
+        assert not VisibilityRecord.objects.filter(status=states.RUNNING)
+    with pytest.raises(WorkflowClosed):
+        signal(engine, "order-1")
