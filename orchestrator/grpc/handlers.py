@@ -44,6 +44,7 @@ from orchestrator.services.delete_workflow import delete_workflow_execution
 from orchestrator.services.describe_workflow import describe_workflow_execution
 from orchestrator.services.engine import Engine
 from orchestrator.services.multi_operation import execute_multi_operation
+from orchestrator.services.next_run import follows_next_run
 from orchestrator.services.poll_replies import workflow_task_reply
 from orchestrator.services.reset_workflow import reset_workflow_execution
 from orchestrator.services.task_queue_config import update_task_queue_config
@@ -134,6 +135,14 @@ async def _start(engine: Engine, call: Call, request: workflow.StartWorkflowExec
     if result.eager_task is not None:
         result.response.eager_workflow_task.CopyFrom(await workflow_task_reply(engine, result.eager_task))
     return result.response
+
+
+async def _history(engine: Engine, call: Call, request: workflow.GetWorkflowExecutionHistoryRequest) -> Message:
+    namespace = await engine.namespace(request.namespace)
+    follows = follows_next_run(call.metadata)
+    return await read_history.get_workflow_execution_history(
+        engine, namespace, request, deadline=call.deadline, follows=follows
+    )
 
 
 WORKFLOW_METHODS: dict[str, Row] = {
@@ -227,9 +236,7 @@ WORKFLOW_METHODS: dict[str, Row] = {
         workflow.RespondQueryTaskCompletedRequest, immediate(query_workflow.respond_query_task_completed)
     ),
     "DescribeWorkflowExecution": Row(workflow.DescribeWorkflowExecutionRequest, committed(describe_workflow_execution)),
-    "GetWorkflowExecutionHistory": Row(
-        workflow.GetWorkflowExecutionHistoryRequest, timed(read_history.get_workflow_execution_history)
-    ),
+    "GetWorkflowExecutionHistory": Row(workflow.GetWorkflowExecutionHistoryRequest, _history),
     "GetWorkflowExecutionHistoryReverse": Row(
         workflow.GetWorkflowExecutionHistoryReverseRequest,
         awaited(read_history.get_workflow_execution_history_reverse),

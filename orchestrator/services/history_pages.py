@@ -24,6 +24,7 @@ from orchestrator.errors import InvalidArgument
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.history_token import HistoryToken, decode_token, encode_token
 from orchestrator.services.namespace_registry import NamespaceEntry
+from orchestrator.services.next_run import as_continued
 from orchestrator.store.ports import Node, RunKey, Store, WorkflowKey
 from orchestrator.store.transition import Unit
 
@@ -165,13 +166,18 @@ def page_backwards(
     return response
 
 
-def close_event(reader: Reader, key: WorkflowKey, extent: Extent) -> GetWorkflowExecutionHistoryResponse:
-    """The last event of a closed run; of an open one nothing."""
+def close_event(
+    reader: Reader, key: WorkflowKey, extent: Extent, follows: bool = False
+) -> GetWorkflowExecutionHistoryResponse:
+    """The last event of a closed run; of an open one nothing. `follows`: whether its reader follows every next run."""
     if extent.running:
         return GetWorkflowExecutionHistoryResponse(history=History())
     last = extent.last_event_id
     nodes = reader.read_nodes(RunKey(key.shard_id, extent.run_id), last, last)
-    return GetWorkflowExecutionHistoryResponse(history=events_of(nodes, last, last))
+    history = events_of(nodes, last, last)
+    return GetWorkflowExecutionHistoryResponse(
+        history=history if follows else History(events=map(as_continued, history.events))
+    )
 
 
 def events_of(nodes: Sequence[Node], first: int, last: int) -> History:

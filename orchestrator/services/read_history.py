@@ -22,7 +22,12 @@ MARGIN = 1.0
 
 
 async def get_workflow_execution_history(
-    engine: Engine, namespace: NamespaceEntry, request: GetWorkflowExecutionHistoryRequest, *, deadline: float | None
+    engine: Engine,
+    namespace: NamespaceEntry,
+    request: GetWorkflowExecutionHistoryRequest,
+    *,
+    deadline: float | None,
+    follows: bool,
 ) -> GetWorkflowExecutionHistoryResponse:
     """A page of a run's events, the close event alone, or the next events as they come.
 
@@ -31,6 +36,7 @@ async def get_workflow_execution_history(
         namespace: of the workflow.
         request: which run, and which part of its history.
         deadline: of the caller, in seconds of the event loop's clock; a long poll is answered before it.
+        follows: whether the caller looks for the next run in every close event; if not, it is told by `next_run`.
 
     Raises:
         InvalidArgument: the request or its page token is wrong.
@@ -41,7 +47,7 @@ async def get_workflow_execution_history(
     until = _patience(engine, deadline)
     if pages.wants_close_event(request):
         run_id = token.run_id if token is not None else execution.run_id
-        return await _close_event(engine, key, run_id, request.wait_new_event, until)
+        return await _close_event(engine, key, run_id, request.wait_new_event, until, follows)
     if token is None:
         extent = await engine.execute(pages.extent_of(key, execution.run_id))
         token = pages.token_from(key, 1, extent, request.wait_new_event)
@@ -63,13 +69,13 @@ async def get_workflow_execution_history_reverse(
 
 
 async def _close_event(
-    engine: Engine, key: WorkflowKey, run_id: str, wait: bool, until: float
+    engine: Engine, key: WorkflowKey, run_id: str, wait: bool, until: float, follows: bool
 ) -> GetWorkflowExecutionHistoryResponse:
     """The last event of a closed run; of an open one, after waiting when asked to, nothing yet."""
     extent = await engine.execute(pages.extent_of(key, run_id))
     if extent.running and wait:
         extent = await _wait(engine, key, extent.run_id, lambda extent: not extent.running, until)
-    response = await engine.run_db(pages.close_event, engine.store, key, extent)
+    response = await engine.run_db(pages.close_event, engine.store, key, extent, follows)
     if extent.running and wait:
         response.next_page_token = encode_token(pages.token_from(key, extent.last_event_id + 1, extent, wait))
     return response

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.api.enums.v1 import ContinueAsNewInitiator, RetryState
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import ContinueAsNewInitiator, HistoryEventFilterType, RetryState
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, TimeoutError
@@ -67,6 +69,34 @@ async def test_a_failed_workflow_is_tried_again(client: Client, task_queue: str,
     assert [each.first_workflow_task_backoff.ToTimedelta() for each in begun] == [timedelta(), LATER, LATER]
     ends = [(await events_of(run))[-1].workflow_execution_failed_event_attributes for run in runs[:-1]]
     assert {each.retry_state for each in ends} == {RetryState.RETRY_STATE_IN_PROGRESS}
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [("follows-next-run-id", "WORKFLOW_EXECUTION_FAILED"), ("", "WORKFLOW_EXECUTION_CONTINUED_AS_NEW")],
+)
+async def test_the_close_event_leads_every_client_to_the_next_run(
+    client: Client, task_queue: str, workflow_id: str, features: str, told: str
+) -> None:
+    async with new_worker(client, task_queue, workflows=[Tries]):
+        handle = await client.start_workflow(
+            Tries.run, "fail", id=workflow_id, task_queue=task_queue, retry_policy=RetryPolicy(initial_interval=LATER)
+        )
+        request = GetWorkflowExecutionHistoryRequest(
+            namespace="default",
+            execution=WorkflowExecution(workflow_id=workflow_id, run_id=handle.first_execution_run_id or ""),
+            wait_new_event=True,
+            history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
+        )
+        reply = await client.workflow_service.get_workflow_execution_history(
+            request, metadata={"supported-features": features}
+        )
+        await handle.terminate()
+    (close,) = reply.history.events
+    assert names([close]) == [told]
+    stored = (await events_of(client.get_workflow_handle(workflow_id, run_id=handle.first_execution_run_id)))[-1]
+    next_run = stored.workflow_execution_failed_event_attributes.new_execution_run_id
+    assert getattr(close, str(close.WhichOneof("attributes"))).new_execution_run_id == next_run
 
 
 async def test_a_run_that_is_out_of_time_is_tried_again(client: Client, task_queue: str, workflow_id: str) -> None:
