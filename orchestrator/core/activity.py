@@ -21,7 +21,7 @@ from temporalio.api.history.v1 import (
 )
 from temporalio.api.sdk.v1 import UserMetadata
 
-from orchestrator.core import retry, workflow_task
+from orchestrator.core import retry, server_attributes, workflow_task
 from orchestrator.core.activity_timeouts import next_timeout, timeout_failure
 from orchestrator.core.priority import merged, share
 from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, Dispatch, Run
@@ -323,6 +323,8 @@ def _close(run: Run, activity: Activity, event_type: EventType.ValueType, field_
         )
     run.add(event_type, field_name, attributes)
     del run.state.activities[activity.scheduled_event_id]
+    if activity.paused:
+        server_attributes.show_paused(run)
 
 
 def _closing(run: Run, scheduled_event_id: int) -> bool:

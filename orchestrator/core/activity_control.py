@@ -8,7 +8,7 @@ from temporalio.api.command.v1 import Command, ScheduleActivityTaskCommandAttrib
 from temporalio.api.common.v1 import ActivityType, Priority
 from temporalio.api.taskqueue.v1 import TaskQueue
 
-from orchestrator.core import activity, priority, retry
+from orchestrator.core import activity, priority, retry, server_attributes
 from orchestrator.core.command_checks import CommandFailed, check_activity
 from orchestrator.core.run import ACTIVITY, Run
 from orchestrator.core.state import Activity
@@ -33,6 +33,7 @@ def pause(run: Run, pending: Activity, *, identity: str, reason: str) -> None:
     pending.pause_identity = identity
     pending.pause_reason = reason
     run.changed = True
+    server_attributes.show_paused(run)
     if not pending.started_time:
         _withdraw(run, pending)
 
@@ -41,7 +42,7 @@ def unpause(run: Run, pending: Activity, *, reset_attempts: bool, reset_heartbea
     """Lets a paused activity go on: an attempt that waits is scheduled now, or after a delay in nanoseconds."""
     if not pending.paused:
         return
-    _clear_pause(pending)
+    _clear_pause(run, pending)
     run.changed = True
     if reset_attempts:
         pending.attempt = 1
@@ -63,7 +64,7 @@ def reset(run: Run, pending: Activity, *, reset_heartbeat: bool, keep_paused: bo
         pending.heartbeat_details = b""
     if pending.paused and keep_paused:
         return
-    _clear_pause(pending)
+    _clear_pause(run, pending)
     _schedule(run, pending, delay)
 
 
@@ -146,10 +147,11 @@ def _rescheduled(run: Run, pending: Activity) -> None:
     activity.dispatch_due(run, pending)
 
 
-def _clear_pause(pending: Activity) -> None:
+def _clear_pause(run: Run, pending: Activity) -> None:
     pending.paused = False
     pending.pause_time = 0
     pending.pause_identity = pending.pause_reason = ""
+    server_attributes.show_paused(run)
 
 
 def _schedule(run: Run, pending: Activity, delay: int) -> None:

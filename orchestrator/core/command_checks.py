@@ -41,7 +41,9 @@ class CommandFailed(Exception):
 
 
 def cause_name(cause: WorkflowTaskFailedCause.ValueType) -> str:
-    """WORKFLOW_TASK_FAILED_CAUSE_BAD_START_TIMER_ATTRIBUTES -> BadStartTimerAttributes."""
+    """WORKFLOW_TASK_FAILED_CAUSE_BAD_START_TIMER_ATTRIBUTES -> BadStartTimerAttributes; an unknown number as it is."""
+    if cause not in _F.values():
+        return str(int(cause))
     words = _F.Name(cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").split("_")
     return "".join(word.capitalize() for word in words)
 

@@ -3,6 +3,7 @@
 from msgspec import structs
 from temporalio.api.common.v1 import Payload
 
+from orchestrator.core.server_attributes import KEPT_BY_SERVER
 from orchestrator.core.state import Activity, ExecutionState, WorkflowTask
 
 
@@ -19,6 +20,7 @@ def durable(state: ExecutionState) -> ExecutionState:
     - what happened to an activity between its SCHEDULED and its last STARTED event: attempts, backoff, heartbeats,
       failures, who works on it;
     - updates that are admitted and not accepted, because a rejection leaves no trace;
+    - the search attributes that the server itself keeps on a run, and whether an operator has paused an activity;
     - the buffer itself, request ids of signals and cancel requests, the first start of a chain of runs;
     - bookkeeping: stamps, the stored wake-up, the number of transitions.
 
@@ -41,7 +43,9 @@ def durable(state: ExecutionState) -> ExecutionState:
             key: structs.replace(each, sent=False) for key, each in state.updates.items() if each.accepted_event_id
         },
         memo=_normal(state.memo),
-        search_attributes=_normal(state.search_attributes),
+        search_attributes=_normal(
+            {name: data for name, data in state.search_attributes.items() if name not in KEPT_BY_SERVER}
+        ),
         wake_time=0,
         next_stamp=1,
         original_start_time=0,
@@ -70,6 +74,10 @@ def _activity(activity: Activity) -> Activity:
         last_attempt_complete_time=0,
         backing_off=False,
         worker_version=b"",
+        paused=False,
+        pause_time=0,
+        pause_identity="",
+        pause_reason="",
     )
 
 

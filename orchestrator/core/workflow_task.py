@@ -23,7 +23,7 @@ from temporalio.api.history.v1 import (
 )
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 
-from orchestrator.core import reset_points
+from orchestrator.core import reset_points, server_attributes
 from orchestrator.core.priority import share
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
 from orchestrator.core.state import ExecutionState, ResetPoint, WorkflowTask
@@ -185,6 +185,7 @@ def complete(
         state.worker_version = worker_version.SerializeToString()
     build_id = worker_version.build_id if worker_version is not None else ""
     reset_points.add(state, ResetPoint(build_id, binary_checksum, event.event_id, run.now))
+    server_attributes.problem_solved(run)
     return event.event_id
 
 
@@ -240,6 +241,7 @@ def fail(
             ),
         )
     _count_failure(run, fresh=cause in _FRESH_START_CAUSES)
+    server_attributes.report_failed(run, cause)
 
 
 def time_out(run: Run, timeout_type: TimeoutType.ValueType) -> None:
@@ -263,6 +265,7 @@ def time_out(run: Run, timeout_type: TimeoutType.ValueType) -> None:
         state.workflow_task = None
     else:
         _count_failure(run)
+        server_attributes.report_timed_out(run)
 
 
 def clear_sticky(run: Run) -> None:

@@ -31,6 +31,7 @@ def capabilities() -> NamespaceInfo.Capabilities:
         sync_update=True,
         async_update=True,
         worker_heartbeats=True,
+        reported_problems_search_attribute=True,
         worker_poll_complete_on_shutdown=True,
     )
 

@@ -137,7 +137,7 @@ def check_tasks(state: ExecutionState, tasks: Tasks) -> None:
     if task is not None and not task.started_event_id:
         expected[WORKFLOW, task.scheduled_event_id] = (task.task_queue, task.stamp)
     for pending in state.activities.values():
-        if not pending.started_time and not pending.backing_off:
+        if not pending.started_time and not pending.backing_off and not pending.paused:
             expected[ACTIVITY, pending.scheduled_event_id] = (pending.task_queue, pending.stamp)
     assert {key: (each.task_queue, each.stamp) for key, each in tasks.items()} == expected
 
@@ -176,6 +176,8 @@ def deadlines(state: ExecutionState) -> Iterator[int]:
     elif task is not None and task.sticky:
         yield task.scheduled_time + task.schedule_to_start
     for each in state.activities.values():
+        if each.paused:
+            continue
         if each.schedule_to_close:
             yield each.first_scheduled_time + each.schedule_to_close
         if each.backing_off:
