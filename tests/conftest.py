@@ -1,7 +1,7 @@
-"""Fixtures every test may use: databases of its own on SQLite and PostgreSQL, and the private servers.
+"""Fixtures every test may use: databases of its own on SQLite, MariaDB and PostgreSQL, and the private servers.
 
-`sqlite_url`, `postgres_url`   a fresh, migrated database, as a DATABASE_URL for a server in a process of its own
-`database_url`                 the same, once on each of the two
+`sqlite_url`, `mariadb_url`, `postgres_url`    a fresh, migrated database, as the DATABASE_URL of a server process
+`database_url`                 the same, once on each of the three
 `database_alias`               `database_url` as a Django connection alias in this process
 `default_database`             `database_url` in place of this process's default database
 `databases`                    makes more of them, for fixtures that live longer than one test
@@ -84,9 +84,17 @@ def postgres_url(databases: Databases, postgres_server: str) -> Iterator[str]:
     databases.drop(url)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
+def mariadb_url(databases: Databases, mariadb_server: str) -> Iterator[str]:
+    """A fresh, migrated MariaDB database."""
+    url = databases.mariadb()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, migrated database: the test runs on SQLite and on PostgreSQL."""
+    """A fresh, migrated database: the test runs on each of the three."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 

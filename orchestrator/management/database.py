@@ -15,8 +15,14 @@ from orchestrator.services.bootstrap import Cluster, SchemaMismatch, check_datab
 QUICK_CHECK_BYTES = 64 << 20
 """A SQLite file up to this size is read through for damage; a larger one would delay the start."""
 
-_MIGRATION_LOCK = 0x4875676F
-"""The PostgreSQL advisory lock under which servers that start at the same time migrate one after the other."""
+_MIGRATION_LOCKS = {
+    "postgresql": ("SELECT pg_advisory_lock(1215653743)", "SELECT pg_advisory_unlock(1215653743)"),
+    "mysql": (
+        "SELECT get_lock(concat('hugo migrate ', left(database(), 50)), 600)",
+        "SELECT release_lock(concat('hugo migrate ', left(database(), 50)))",
+    ),
+}
+"""The statements that take and give back the lock under which servers that start together migrate one by one."""
 
 
 class OpenDatabase:
@@ -98,16 +104,17 @@ def check_file(connection: BaseDatabaseWrapper, place: str) -> None:
 
 @contextmanager
 def one_migration_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Keeps other servers from migrating the same PostgreSQL database meanwhile."""
-    if connection.vendor != "postgresql":
+    """Keeps other servers from migrating the same database meanwhile; a SQLite file has one server."""
+    if connection.vendor == "sqlite":
         yield
         return
+    take, give = _MIGRATION_LOCKS[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        cursor.execute(take)
         try:
             yield
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+            cursor.execute(give)
 
 
 def first_line(error: Exception) -> str:
