@@ -1,0 +1,39 @@
+"""Where measurements and spans go: nowhere, until a process says otherwise."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from hugo.diagnostics.instruments import Instrument
+    from hugo.diagnostics.spans import Tracer
+
+SCOPE_NAME = "Hugo.Go"
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.27.0"
+
+
+class Recorder(Protocol):
+    """Takes measurements. It is called from any thread and must not raise."""
+
+    def record(self, instrument: "Instrument", amount: float, attributes: Mapping[str, str]) -> None:
+        """Takes one measurement, in the instrument's unit."""
+
+
+class _Active:
+    """What this process has configured."""
+
+    recorder: Recorder | None = None
+    tracer: "Tracer | None" = None
+
+
+active = _Active()
+
+
+def configure(recorder: Recorder | None = None, tracer: "Tracer | None" = None) -> None:
+    """Sends all measurements of this process to `recorder` and all spans to `tracer`, in place of earlier ones."""
+    active.recorder = recorder
+    active.tracer = tracer
+
+
+def reset() -> None:
+    """Records nothing any more."""
+    configure()
