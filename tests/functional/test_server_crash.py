@@ -3,10 +3,8 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from pytest_django import DjangoDbBlocker
@@ -15,37 +13,15 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.converter import default as default_converter
-from temporalio.service import RPCError, RPCStatusCode
 
 from tests.functional.order import Log, Order, step
 from tests.functional.stored import check_stored
-from tests.functional.workers import all_of, new_worker
+from tests.functional.workers import all_of, insist, new_worker
 from tests.support.processes import free_port
 from tests.support.server import Server
 
-T = TypeVar("T")
 ORDERS = 100
 KILLS = 3
-AWAY = frozenset(
-    {
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.CANCELLED,
-        RPCStatusCode.UNKNOWN,
-        RPCStatusCode.DEADLINE_EXCEEDED,
-        RPCStatusCode.INTERNAL,
-    }
-)
-
-
-async def insist(call: Callable[[], Awaitable[T]]) -> T:
-    """Repeats a call until the server acknowledges it."""
-    while True:
-        try:
-            return await call()
-        except RPCError as error:
-            if error.status not in AWAY:
-                raise
-            await asyncio.sleep(0.05)
 
 
 async def order(client: Client, task_queue: str, workflow_id: str) -> str:

@@ -7,10 +7,21 @@ from typing import Any, TypeVar
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 T = TypeVar("T")
 PATIENCE = 30.0
+AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.UNKNOWN,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.INTERNAL,
+    }
+)
+"""What a client hears while there is no server."""
 
 
 def new_worker(
@@ -40,6 +51,17 @@ async def eventually(look: Callable[[], Awaitable[T]], what: str = "the conditio
         assert loop.time() < until, f"{what} did not come true"
         await asyncio.sleep(0.02)
     return seen
+
+
+async def insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Repeats a call until a server that comes and goes acknowledges it."""
+    while True:
+        try:
+            return await call()
+        except RPCError as error:
+            if error.status not in AWAY:
+                raise
+            await asyncio.sleep(0.05)
 
 
 async def events_of(handle: WorkflowHandle[Any, Any]) -> list[HistoryEvent]:
