@@ -18,9 +18,6 @@ from types import TracebackType
 from benchmarks.load import Load, LoadOptions
 from benchmarks.sample import Sample, merge
 
-READY_WITHIN = 60.0
-"""Seconds for a driver to import, connect and hang its polls."""
-
 
 class DriverError(RuntimeError):
     """A driver process broke; holds its traceback."""
@@ -46,7 +43,7 @@ class Drivers(AbstractContextManager["Drivers"]):
     def __enter__(self) -> Drivers:
         try:
             for pipe in self._pipes:
-                self._expect(pipe, "ready", READY_WITHIN)
+                self._expect(pipe, "ready", self._timeout)
         except BaseException:
             self._end()
             raise

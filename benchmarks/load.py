@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import grpc.aio
@@ -32,7 +32,7 @@ class LoadOptions:
     timeout: float = 300.0
     namespace: str = "default"
 
-    def share(self, index: int, of: int) -> LoadOptions:
+    def share(self, index: int, of: int) -> Self:
         """The part of driver process `index` when `of` processes divide the load."""
 
         def part(total: int) -> int:

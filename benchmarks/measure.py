@@ -61,7 +61,7 @@ class Measurement:
 def measure(system: System, case: Case, settings: Settings) -> Measurement:
     """Run the case once and account for it."""
     options = case.options
-    warmup = min(settings.warmup, options.count)
+    warmup = min(settings.warmup, options.count) if case.warm else 0
     if warmup and options.concurrency == 1:
         warmup = max(1, warmup // 10)  # one at a time is slow, and needs no more than to have been there once
     if warmup:

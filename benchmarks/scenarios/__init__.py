@@ -16,12 +16,16 @@ Options = TypeVar("Options", bound=LoadOptions)
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to measure: a load with its options. `unit` is what is counted: workflow or call."""
+    """One thing to measure: a load with its options.
+
+    `unit` is what is counted: a workflow, a call. `warm` says whether a small run of the same comes first.
+    """
 
     name: str
     load: type[Load]
     options: LoadOptions
     unit: str = "workflow"
+    warm: bool = True
 
 
 @dataclass(frozen=True)

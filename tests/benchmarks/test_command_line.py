@@ -36,6 +36,17 @@ def test_every_method_is_a_case_of_rpc() -> None:
     assert [c.name for c in cases("rpc")] == [f"rpc {method}" for method in METHODS]
 
 
+def test_scenarios_of_few_runs_are_not_run_unless_asked_for() -> None:
+    assert [c.name for c in cases("children", "timers", "updates")] == [
+        "children",
+        "timers-10000",
+        "updates-10",
+        "updates-1",
+    ]
+    assert {c.options.concurrency for c in cases("signals")} == {1}
+    assert [c.options.pollers for c in cases("idle", "--pollers", "30")] == [1, 30, 30]
+
+
 def test_unknown_scenario_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cases("laod")
