@@ -16,7 +16,7 @@ from temporalio.api.history.v1 import (
 from orchestrator.core import birth, closing, cron, reset_points, retry
 from orchestrator.core.birth import Identity
 from orchestrator.core.run import Run
-from orchestrator.core.wire import LONGEST, SECOND, duration, length_ns, optional_duration
+from orchestrator.core.wire import LONGEST, SECOND, after, duration, length_ns, optional_duration
 from orchestrator.core.workflow_task import queue_message
 
 SHORTEST_RUN = SECOND
@@ -194,7 +194,9 @@ def _inherited(
         ),
         first_workflow_task_backoff=optional_duration(backoff),
         priority=before.priority if before.HasField("priority") else None,
-        prev_auto_reset_points=reset_points.message(state) if state.reset_points else None,
+        prev_auto_reset_points=(
+            reset_points.message(state, after(run.now, run.retention())) if state.reset_points else None
+        ),
     )
     for field in ("parent_workflow_execution", "root_workflow_execution"):
         if before.HasField(field):

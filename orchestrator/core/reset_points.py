@@ -3,7 +3,7 @@
 from temporalio.api.workflow.v1 import ResetPointInfo, ResetPoints
 
 from orchestrator.core.state import ExecutionState, ResetPoint
-from orchestrator.core.wire import time_ns, timestamp
+from orchestrator.core.wire import optional_timestamp, time_ns, timestamp
 
 KEPT = 20
 
@@ -17,8 +17,13 @@ def add(state: ExecutionState, new: ResetPoint) -> None:
     del points[:-KEPT]
 
 
-def message(state: ExecutionState) -> ResetPoints:
-    """The points of a run, as descriptions and the STARTED event of the next run show them."""
+def message(state: ExecutionState, expire_time: int = 0) -> ResetPoints:
+    """The points of a run, as descriptions and the STARTED event of the next run show them.
+
+    Args:
+        state: of the run.
+        expire_time: until when the run is kept, nanoseconds since the epoch; 0 for one that is open.
+    """
     return ResetPoints(
         points=[
             ResetPointInfo(
@@ -27,6 +32,7 @@ def message(state: ExecutionState) -> ResetPoints:
                 run_id=point.run_id or state.run_id,
                 first_workflow_task_completed_id=point.completed_event_id,
                 create_time=timestamp(point.time),
+                expire_time=optional_timestamp(point.expire_time if point.run_id else expire_time),
                 resettable=True,
             )
             for point in state.reset_points
@@ -43,6 +49,7 @@ def inherited(points: ResetPoints) -> list[ResetPoint]:
             each.first_workflow_task_completed_id,
             time_ns(each.create_time),
             each.run_id,
+            time_ns(each.expire_time),
         )
         for each in points.points
     ]

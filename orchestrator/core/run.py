@@ -110,6 +110,10 @@ def _no_ids() -> str:
     raise LookupError("there is nobody to name a new run")
 
 
+def _no_retention() -> int:
+    raise LookupError("there is nobody to say how long a closed run is kept")
+
+
 @dataclass(slots=True)
 class Run:
     """The run, the time of the transition in nanoseconds since the epoch, and what the transition did.
@@ -126,6 +130,7 @@ class Run:
         stored_size: bytes of its state before this transition; 0 for a new run.
         stored_event: reads an event of earlier transitions by its id; raises LookupError.
         new_id: names a new run.
+        retention: how long a closed run of its namespace is kept, in nanoseconds.
         successor: the run that goes on for this one, begun in the same transition.
         inherited: the history a new run begins with, as `finish` returns it.
         transfers: what this transition owes to other runs.
@@ -147,6 +152,7 @@ class Run:
     stored_size: int = 0
     stored_event: Callable[[int], HistoryEvent] = _nothing_to_read
     new_id: Callable[[], str] = _no_ids
+    retention: Callable[[], int] = _no_retention
     successor: "Run | None" = None
     inherited: list[tuple[int, int, bytes]] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)

@@ -94,6 +94,7 @@ class Engine:
             self.limits,
             clock,
             lambda namespace_id: self.namespaces.by_id(namespace_id).search_attributes,
+            lambda namespace_id: self.namespaces.by_id(namespace_id).retention_ns,
             new_uuid,
             lanes=lanes,
             batch_limit=settings.batch_limit,

@@ -117,6 +117,7 @@ def gather(
         owner.limits,
         dispatcher,
         owner.types,
+        owner.retention,
         owner.new_id,
         current,
         runs,

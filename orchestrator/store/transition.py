@@ -110,6 +110,7 @@ class Batch:
     limits: Limits
     dispatcher: Dispatcher | None
     types: Callable[[str], Mapping[str, int]]
+    retention: Callable[[str], int]
     new_id: Callable[[], str]
     current: dict[WorkflowKey, str]
     runs: dict[RunKey, Loaded]
@@ -384,6 +385,7 @@ class Unit:
             stored_size=stored_size,
             stored_event=partial(self._stored_event, loaded),
             new_id=batch.new_id,
+            retention=partial(batch.retention, loaded.state.namespace_id),
         )
 
     def _stored_event(self, loaded: Loaded, event_id: int) -> HistoryEvent:

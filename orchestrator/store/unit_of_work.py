@@ -50,6 +50,7 @@ class UnitOfWork:
         limits: passed to the core.
         clock: nanoseconds since the epoch.
         types: the custom search attributes of a namespace, by its id.
+        retention: how long a namespace keeps closed runs, in nanoseconds, by its id.
         new_id: names a new run.
         lanes: how many threads commit.
         batch_limit: operations in one commit, at most.
@@ -63,6 +64,7 @@ class UnitOfWork:
     limits: Limits
     clock: Callable[[], int]
     types: Callable[[str], Mapping[str, int]]
+    retention: Callable[[str], int]
     new_id: Callable[[], str]
     lanes: int = 1
     batch_limit: int = 256

@@ -43,6 +43,7 @@ from tests.core.builders import QUEUE, start_request
 
 T = TypeVar("T")
 NOW = 1_700_000_000 * SECOND
+RETENTION = 86_400 * SECOND
 IDENTITY = birth.Identity("namespace-id", "run-id", "start-request")
 CUSTOM_ATTRIBUTES = {"Kind": 2, "Count": 3}
 _F = WorkflowTaskFailedCause
@@ -183,6 +184,7 @@ class Simulation:
             stored_size=len(blob),
             stored_event=lambda event_id: self.events[event_id - 1],
             new_id=self.new_id,
+            retention=lambda: RETENTION,
         )
 
     def _commit(self, run: Run) -> None:

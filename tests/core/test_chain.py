@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import Header, Priority, WorkflowType
+from temporalio.api.common.v1 import Header, Priority, WorkerVersionStamp, WorkflowType
 from temporalio.api.enums.v1 import (
     ContinueAsNewInitiator,
     RetryState,
@@ -16,11 +16,11 @@ from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 
-from orchestrator.core import execution_options
-from orchestrator.core.wire import SECOND
+from orchestrator.core import execution_options, reset_points
+from orchestrator.core.wire import SECOND, time_ns
 from orchestrator.errors import InvalidArgument
 from tests.core import builders as build
-from tests.core.simulation import QUEUE, Simulation
+from tests.core.simulation import QUEUE, RETENTION, Simulation
 
 _I = ContinueAsNewInitiator
 _R = RetryState
@@ -75,13 +75,27 @@ def test_continue_as_new_takes_from_the_run_what_the_command_leaves_out() -> Non
     assert started.original_execution_run_id == second.state.run_id
     assert (started.initiator, started.attempt) == (_I.CONTINUE_AS_NEW_INITIATOR_WORKFLOW, 1)
     assert started.priority == Priority(priority_key=2)
-    assert [point.run_id for point in started.prev_auto_reset_points.points] == ["run-id"]
+    (point,) = started.prev_auto_reset_points.points
+    assert (point.run_id, time_ns(point.expire_time)) == ("run-id", first.now + RETENTION)
     assert second.last_event("WorkflowExecutionStarted").user_metadata.summary == build.payload('"x"')
     assert second.state.original_start_time == first.state.start_time
     event = first.last("WorkflowExecutionContinuedAsNew")
     assert (event.new_execution_run_id, event.workflow_task_completed_event_id) == (second.state.run_id, 4)
     assert (event.workflow_type.name, event.task_queue.name) == ("Order", QUEUE)
     assert (event.workflow_run_timeout, event.workflow_task_timeout) == (Duration(seconds=60), Duration(seconds=5))
+
+
+def test_the_reset_points_of_a_chain_expire_with_the_runs_they_are_of() -> None:
+    first = Simulation()
+    first.turn(build.continue_as_new(), worker_version=WorkerVersionStamp(build_id="a"))
+    second = next_run(first)
+    assert not reset_points.message(first.state).points[0].HasField("expire_time")
+    second.advance(7)
+    second.turn(build.continue_as_new(), worker_version=WorkerVersionStamp(build_id="b"))
+    points = {point.build_id: point for point in begun(second).prev_auto_reset_points.points}
+    assert time_ns(points["a"].expire_time) == first.now + RETENTION
+    assert time_ns(points["b"].expire_time) == second.now + RETENTION
+    assert list(reset_points.message(next_run(second).state).points) == list(points.values())
 
 
 def test_continue_as_new_has_what_the_command_says() -> None:
