@@ -48,36 +48,3 @@ class Line:
             turn = self.waiting.popleft()
             if not turn.done():
                 turn.set_result(False)
-
-
-class Watchers:
-    """Tasks that want to look again when something changes; they are given nothing."""
-
-    __slots__ = ("futures",)
-
-    def __init__(self) -> None:
-        self.futures: dict[asyncio.Future[None], None] = {}
-
-    def add(self, future: asyncio.Future[None]) -> None:
-        """Resolves `future` with the next change."""
-        self.futures[future] = None
-
-    def discard(self, future: asyncio.Future[None]) -> None:
-        """Forgets `future`."""
-        self.futures.pop(future, None)
-
-    async def wait(self, token: CancelToken | None = None) -> None:
-        """Waits for the next change. Raises OperationCanceled when the token fires first."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.add(future)
-        try:
-            await wait_for(future, token)
-        finally:
-            self.discard(future)
-
-    def wake(self) -> None:
-        """Lets all of them look."""
-        futures, self.futures = self.futures, {}
-        for future in futures:
-            if not future.done():
-                future.set_result(None)

@@ -4,7 +4,7 @@ from hugo.channels.channel import Channel, bounded_channel, make_channel
 from hugo.channels.closed import ChannelClosed
 from hugo.channels.prioritized import PrioritizedChannel, PrioritizedWriter
 from hugo.channels.reader import ChannelReader
-from hugo.channels.writer import ChannelWriter, FullMode
+from hugo.channels.writer import ChannelWriter, FullMode, Slot
 
 __all__ = [
     "Channel",
@@ -14,6 +14,7 @@ __all__ = [
     "FullMode",
     "PrioritizedChannel",
     "PrioritizedWriter",
+    "Slot",
     "bounded_channel",
     "make_channel",
 ]

@@ -34,8 +34,7 @@ class PrioritizedWriter(Generic[T]):
         Raises ValueError if there is no such lane, ChannelClosed once the channel is completed, and OperationCanceled
         when the token fires first.
         """
-        if token is not None or not self._lane(priority).try_write(item):
-            await self._lane(priority).write(item, token=token)
+        await self._lane(priority).write(item, token=token)
 
     def try_write(self, item: T, priority: int | None = None) -> bool:
         """Adds an item if that needs no waiting; False if the lane is full or the channel completed."""

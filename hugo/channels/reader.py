@@ -5,8 +5,9 @@ from typing import Generic, TypeVar, overload
 
 from hugo.cancellation import CancelToken
 from hugo.channels.closed import ChannelClosed
-from hugo.line import Line, Watchers
-from hugo.loops import LoopOwned, running_loop
+from hugo.line import Line
+from hugo.loops import LoopOwned, get_ident
+from hugo.watchers import Watchers
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -19,7 +20,18 @@ class ChannelReader(LoopOwned, Generic[T]):
     whatever reason, has taken nothing.
     """
 
-    __slots__ = ("_available", "_completed", "_ends", "_error", "_line", "_promised", "_take", "_waiting", "_watchers")
+    __slots__ = (
+        "_available",
+        "_completed",
+        "_ends",
+        "_error",
+        "_line",
+        "_promised",
+        "_take",
+        "_waiting",
+        "_watchers",
+        "_watching",
+    )
 
     def __init__(self, take: Callable[[], T]) -> None:
         """`take` removes the next item from where the writers put it. Channels make their readers themselves."""
@@ -30,6 +42,7 @@ class ChannelReader(LoopOwned, Generic[T]):
         self._line = Line(self._give_back)
         self._waiting = self._line.waiting
         self._watchers = Watchers()
+        self._watching = self._watchers.futures
         self._ends = Watchers()
         self._completed = False
         self._error: BaseException | None = None
@@ -60,18 +73,14 @@ class ChannelReader(LoopOwned, Generic[T]):
         Raises ChannelClosed once the channel is drained, or the error it was completed with, and OperationCanceled when
         the token fires first.
         """
-        if running_loop() is not self._loop:
-            self._check_loop()
         if token is not None:
             token.raise_if_cancelled()
-        if self._available > 0:
-            self._available -= 1
-            item = self._take()
-        elif not self.drained and await self._line.wait(token):
-            self._promised -= 1
-            item = self._take()
-        else:
-            raise self._end()
+        if get_ident() != self._thread or not self._available:
+            self._check_loop()
+            if not self._available:
+                return await self._read_in_line(token)
+        item = self._take()
+        self._available -= 1
         if self._completed:
             self._end_if_drained()
         return item
@@ -82,12 +91,12 @@ class ChannelReader(LoopOwned, Generic[T]):
     def try_read(self, default: D) -> T | D: ...
     def try_read(self, default: D | None = None) -> T | D | None:
         """Takes the next item if there is one, else returns `default`."""
-        if running_loop() is not self._loop:
+        if get_ident() != self._thread:
             self._check_loop()
-        if self._available <= 0:
+        if not self._available:
             return default
-        self._available -= 1
         item = self._take()
+        self._available -= 1
         if self._completed:
             self._end_if_drained()
         return item
@@ -133,6 +142,15 @@ class ChannelReader(LoopOwned, Generic[T]):
         """Who wants to know when an item can be taken or the channel is drained."""
         return self._watchers
 
+    async def _read_in_line(self, token: CancelToken | None) -> T:
+        if self.drained or not await self._line.wait(token):
+            raise ChannelClosed("The channel is completed and empty.") if self._error is None else self._error
+        self._promised -= 1
+        item = self._take()
+        if self._completed:
+            self._end_if_drained()
+        return item
+
     def _arrive(self) -> None:
         """An item was added: it is promised to the first in line, or free for all."""
         if self._line.call():
@@ -161,7 +179,3 @@ class ChannelReader(LoopOwned, Generic[T]):
             self._line.dismiss()
             self._watchers.wake()
             self._ends.wake()
-
-    def _end(self) -> BaseException:
-        """What a reader is told once the channel is drained."""
-        return ChannelClosed("The channel is completed and empty.") if self._error is None else self._error

@@ -2,14 +2,16 @@
 
 import sys
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Generic, TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.channels.closed import ChannelClosed
 from hugo.channels.reader import ChannelReader
-from hugo.line import Line, Watchers
-from hugo.loops import running_loop
+from hugo.line import Line
+from hugo.loops import get_ident
+from hugo.watchers import Watchers
 
 T = TypeVar("T")
 
@@ -23,6 +25,29 @@ class FullMode(Enum):
     DROP_WRITE = "drop-write"
 
 
+class Slot(Generic[T]):
+    """A reserved place in a channel: to be filled, or freed, once."""
+
+    __slots__ = ("_fill", "_free")
+
+    def __init__(self, fill: Callable[[T], bool], free: Callable[[], None]) -> None:
+        self._fill: Callable[[T], bool] | None = fill
+        self._free = free
+
+    def fill(self, item: T) -> bool:
+        """Puts the item there; False if the channel was completed meanwhile. Raises RuntimeError the second time."""
+        if self._fill is None:
+            raise RuntimeError("The slot was filled or freed before.")
+        fill, self._fill = self._fill, None
+        return fill(item)
+
+    def free(self) -> None:
+        """Lets another writer have the place, unless it was filled or freed before."""
+        if self._fill is not None:
+            self._fill = None
+            self._free()
+
+
 class ChannelWriter(Generic[T]):
     """Puts items into a channel.
 
@@ -30,7 +55,7 @@ class ChannelWriter(Generic[T]):
     has added nothing.
     """
 
-    __slots__ = ("_full_mode", "_items", "_line", "_reader", "_room", "_waiting", "_watchers")
+    __slots__ = ("_full_mode", "_items", "_line", "_reader", "_room", "_waiting", "_watchers", "_watching")
 
     def __init__(self, capacity: int | None, full_mode: FullMode) -> None:
         """Channels make their writers themselves: they hold the items that are to be read."""
@@ -41,10 +66,16 @@ class ChannelWriter(Generic[T]):
         self._line = Line(self._free_slot)
         self._waiting = self._line.waiting
         self._watchers = Watchers()
+        self._watching = self._watchers.futures
 
     def serve(self, reader: ChannelReader[T]) -> None:
         """Names the reader of the items."""
         self._reader = reader
+
+    @property
+    def completed(self) -> bool:
+        """Whether the channel takes no more items."""
+        return self._reader._completed
 
     async def write(self, item: T, *, token: CancelToken | None = None) -> None:
         """Adds an item; when the channel is full, does what its full mode says.
@@ -54,24 +85,25 @@ class ChannelWriter(Generic[T]):
         if token is not None:
             token.raise_if_cancelled()
         reader = self._reader
-        if running_loop() is not reader._loop:
-            reader._check_loop()
-        # As `try_write`, without the call: this path must be fast.
-        if self._room > 0 and not reader._completed:
+        if (
+            self._room > 0
+            and not reader._completed
+            and not reader._waiting
+            and not reader._watching
+            and get_ident() == reader._thread
+        ):
             self._room -= 1
             self._items.append(item)
-            if reader._waiting or reader._watchers.futures:
-                reader._arrive()
-            else:
-                reader._available += 1
-        elif reader._completed or not self._drop_for(item):
-            await self._write_in_line(item, token)
+            reader._available += 1
+        elif not self.try_write(item):
+            await self._take_turn(token)
+            self._items.append(item)
+            reader._arrive()
 
     def try_write(self, item: T) -> bool:
         """Adds an item if that needs no waiting; False if the channel is full or completed."""
         reader = self._reader
-        if running_loop() is not reader._loop:
-            reader._check_loop()
+        reader._check_loop()
         if reader._completed:
             return False
         if self._room <= 0:
@@ -80,6 +112,20 @@ class ChannelWriter(Generic[T]):
         self._items.append(item)
         reader._arrive()
         return True
+
+    async def reserve(self, *, token: CancelToken | None = None) -> "Slot[T]":
+        """Takes a place in the channel before there is an item for it, waiting for one whatever the full mode.
+
+        Raises ChannelClosed once the channel is completed, and OperationCanceled when the token fires first.
+        """
+        self._reader._check_loop()
+        if token is not None:
+            token.raise_if_cancelled()
+        if self._room > 0 and not self._reader._completed:
+            self._room -= 1
+        else:
+            await self._take_turn(token)
+        return Slot(self._fill, self._free_slot)
 
     async def wait_to_write(self, *, token: CancelToken | None = None) -> bool:
         """Waits until there is room: True, or False when the channel is completed.
@@ -107,10 +153,12 @@ class ChannelWriter(Generic[T]):
 
     def take(self) -> T:
         """Removes the oldest item; the first writer in line gets its place. For the reader alone."""
-        item = self._items.popleft()
-        if self._waiting or self._watchers.futures:
+        if self._waiting or self._watching:
+            self._reader._check_loop()
+            item = self._items.popleft()
             self._free_slot()
         else:
+            item = self._items.popleft()
             self._room += 1
         return item
 
@@ -119,12 +167,19 @@ class ChannelWriter(Generic[T]):
         self._line.dismiss()
         self._watchers.wake()
 
-    async def _write_in_line(self, item: T, token: CancelToken | None) -> None:
+    async def _take_turn(self, token: CancelToken | None) -> None:
+        """Waits in line for a slot; raises ChannelClosed if there is none to be had any more."""
         called = not self._reader._completed and await self._line.wait(token)
         if not called or self._reader._completed:
             raise ChannelClosed("The channel is completed.") from self._reader.error
+
+    def _fill(self, item: T) -> bool:
+        """Puts an item into a slot that was reserved; False if the channel is completed."""
+        if self._reader._completed:
+            return False
         self._items.append(item)
         self._reader._arrive()
+        return True
 
     def _drop_for(self, item: T) -> bool:
         """Makes room in a full channel as its mode says; False if the mode is to wait."""
