@@ -258,6 +258,10 @@ WORKFLOW_METHODS: dict[str, Row] = {
         workflow.ListClosedWorkflowExecutionsRequest,
         in_thread(visibility_windows.list_closed_workflow_executions, "registry", "settings"),
     ),
+    "ListArchivedWorkflowExecutions": Row(
+        workflow.ListArchivedWorkflowExecutionsRequest,
+        in_thread(visibility.list_archived_workflow_executions, "registry"),
+    ),
     "DescribeTaskQueue": Row(workflow.DescribeTaskQueueRequest, awaited(describe_task_queue.describe_task_queue)),
     "ListTaskQueuePartitions": Row(
         workflow.ListTaskQueuePartitionsRequest, immediate(describe_task_queue.list_task_queue_partitions)

@@ -16,7 +16,6 @@ RULES = "workflow rules are not served yet"
 PAUSES = "pausing of workflows is not served yet"
 REMOVED = "a trial version of worker deployments, which Temporal has removed"
 CLUSTERS = "there is one cluster"
-ARCHIVAL = "there is no archive"
 
 _REASONS: dict[str, dict[str, str]] = {
     WORKFLOW_SERVICE: {
@@ -50,7 +49,6 @@ _REASONS: dict[str, dict[str, str]] = {
         RULES: ("CreateWorkflowRule DescribeWorkflowRule DeleteWorkflowRule ListWorkflowRules TriggerWorkflowRule"),
         PAUSES: "PauseWorkflowExecution UnpauseWorkflowExecution",
         "workers are not configured by the server": "FetchWorkerConfig UpdateWorkerConfig",
-        ARCHIVAL: "ListArchivedWorkflowExecutions",
         "time is never skipped": "PollWorkflowExecutionTimeSkipping",
     },
     OPERATOR_SERVICE: {

@@ -1,11 +1,14 @@
 """The RPCs that list and count runs."""
 
+from typing import Never
+
 from temporalio.api.common.v1 import Memo, Payload, SearchAttributes, WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
     CountWorkflowExecutionsResponse,
+    ListArchivedWorkflowExecutionsRequest,
     ListWorkflowExecutionsRequest,
     ListWorkflowExecutionsResponse,
     ScanWorkflowExecutionsRequest,
@@ -60,6 +63,14 @@ def scan_workflow_executions(
     same = ListWorkflowExecutionsRequest.FromString(request.SerializeToString())
     listed = list_workflow_executions(same, registry=registry, settings=settings)
     return ScanWorkflowExecutionsResponse(executions=listed.executions, next_page_token=listed.next_page_token)
+
+
+def list_archived_workflow_executions(
+    request: ListArchivedWorkflowExecutionsRequest, *, registry: NamespaceRegistry
+) -> Never:
+    """Raises InvalidArgument, or NamespaceNotFound: there is no archive."""
+    registry.load(request.namespace)
+    raise InvalidArgument("Cluster is not configured for visibility archival.")
 
 
 def count_workflow_executions(

@@ -11,6 +11,7 @@ from temporalio.api.filter.v1 import StartTimeFilter, StatusFilter, WorkflowExec
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
     CountWorkflowExecutionsResponse,
+    ListArchivedWorkflowExecutionsRequest,
     ListClosedWorkflowExecutionsRequest,
     ListOpenWorkflowExecutionsRequest,
     ListWorkflowExecutionsRequest,
@@ -154,6 +155,12 @@ def test_scan_is_list(registry: NamespaceRegistry) -> None:
     scanned = visibility.scan_workflow_executions(request, registry=registry, settings=hugo_settings())
     assert ids(scanned) == ["later"]
     assert scanned.next_page_token
+
+
+def test_there_is_no_archive(registry: NamespaceRegistry) -> None:
+    request = ListArchivedWorkflowExecutionsRequest(namespace="default")
+    with pytest.raises(InvalidArgument, match=r"^Cluster is not configured for visibility archival\.$"):
+        visibility.list_archived_workflow_executions(request, registry=registry)
 
 
 def open_ones(registry: NamespaceRegistry, **fields: Any) -> list[str]:
