@@ -250,8 +250,7 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
     if activity.cancel_requested:
         return RetryState.RETRY_STATE_CANCEL_REQUESTED
     expiration = after(activity.first_scheduled_time, activity.schedule_to_close) if activity.schedule_to_close else 0
-    failed = 0 if activity.reset_requested else activity.attempt
-    delay, retry_state = retry.next_delay(activity.retry_policy, failed, failure, run.now, expiration)
+    delay, retry_state = retry.next_delay(activity.retry_policy, activity.attempt, failure, run.now, expiration)
     if activity.paused and retry.retryable(failure, activity.retry_policy):
         delay, retry_state = 0, RetryState.RETRY_STATE_IN_PROGRESS
     if retry_state != RetryState.RETRY_STATE_IN_PROGRESS:
@@ -259,8 +258,8 @@ def try_again(run: Run, activity: Activity, failure: Failure) -> RetryState.Valu
     activity.last_failure = _kept_failure(failure, run.limits.activity_failure_size)
     activity.last_identity = activity.started_identity
     activity.last_attempt_complete_time = run.now
-    activity.attempt = failed + 1
-    if activity.reset_requested and activity.reset_heartbeat:
+    activity.attempt += 1
+    if activity.reset_heartbeat:
         activity.heartbeat_details = b""
     activity.reset_requested = activity.reset_heartbeat = False
     activity.scheduled_time = after(run.now, delay)

@@ -53,13 +53,13 @@ def unpause(run: Run, pending: Activity, *, reset_attempts: bool, reset_heartbea
 
 
 def reset(run: Run, pending: Activity, *, reset_heartbeat: bool, keep_paused: bool, delay: int = 0) -> None:
-    """Begins again with the first attempt: at once when no worker has one, else after the attempt that runs now."""
+    """Begins again with the first attempt: at once when no worker has one, else the one that runs is the first."""
     run.changed = True
+    pending.attempt = 1
     if pending.started_time:
         pending.reset_requested = True
         pending.reset_heartbeat = reset_heartbeat
         return
-    pending.attempt = 1
     if reset_heartbeat:
         pending.heartbeat_details = b""
     if pending.paused and keep_paused:

@@ -207,7 +207,7 @@ def _prepare(
 def _by_token(token: ActivityTaskToken) -> Callable[[Run], Activity]:
     def find(run: Run) -> Activity:
         pending = activity.find(run, token.scheduled_event_id)
-        if not pending.started_time or pending.attempt != token.attempt or pending.stamp != token.stamp:
+        if not pending.started_time or pending.stamp != token.stamp:
             raise NotFound(activity.GONE)
         return pending
 

@@ -120,9 +120,7 @@ def start_activity_task(
         retry_policy=retry.message(pending.retry_policy),
         priority=Priority.FromString(pending.priority) if pending.priority else None,
     )
-    token = ActivityTaskToken(
-        state.namespace_id, state.workflow_id, state.run_id, scheduled_event_id, pending.attempt, pending.stamp
-    )
+    token = ActivityTaskToken(state.namespace_id, state.workflow_id, state.run_id, scheduled_event_id, pending.stamp)
     return StartedActivityTask(reply, token)
 
 

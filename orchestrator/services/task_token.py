@@ -25,13 +25,12 @@ class WorkflowTaskToken(msgspec.Struct, array_like=True, tag="w", frozen=True):
 
 
 class ActivityTaskToken(msgspec.Struct, array_like=True, tag="a", frozen=True):
-    """A started attempt of an activity."""
+    """A started attempt of an activity: told by its stamp, because its number may begin anew."""
 
     namespace_id: str
     workflow_id: str
     run_id: str
     scheduled_event_id: int
-    attempt: int
     stamp: int
 
 

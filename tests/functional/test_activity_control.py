@@ -13,13 +13,14 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflowservice.v1 import (
     PauseActivityRequest,
+    RecordActivityTaskHeartbeatRequest,
     ResetActivityRequest,
     UnpauseActivityRequest,
     UpdateActivityOptionsRequest,
 )
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.functional.workers import events_of, eventually, new_worker, only, pending_activity
@@ -30,16 +31,18 @@ NEVER = timedelta(hours=1)
 
 @workflow.defn
 class Fragile:
-    """Runs one activity that is tried again after an interval in seconds."""
+    """Runs one activity that is tried again after an interval in seconds, so often at most (0: always)."""
 
     @workflow.run
-    async def run(self, interval: float) -> Any:
+    async def run(self, interval: float, attempts: int = 0) -> Any:
         return await workflow.execute_activity(
             "fragile",
             activity_id="fragile",
             start_to_close_timeout=timedelta(minutes=5),
             heartbeat_timeout=timedelta(minutes=5),
-            retry_policy=RetryPolicy(initial_interval=timedelta(seconds=interval), backoff_coefficient=1),
+            retry_policy=RetryPolicy(
+                initial_interval=timedelta(seconds=interval), backoff_coefficient=1, maximum_attempts=attempts
+            ),
         )
 
 
@@ -153,6 +156,35 @@ async def test_an_activity_begins_again(
         await client.workflow_service.reset_activity(ResetActivityRequest(**call, reset_heartbeat=reset_heartbeat))
         assert await handle.result() == [1, [] if reset_heartbeat else [1]]
     assert attempts.seen == [1, 1]
+
+
+@pytest.mark.parametrize(("reset_in", "seen"), [(1, [1, 2, 3]), (2, [1, 2, 2, 3])])
+async def test_the_attempt_that_runs_becomes_the_first(
+    reset_in: int, seen: list[int], client: Client, task_queue: str, workflow_id: str
+) -> None:
+    attempts: list[int] = []
+    call = about(client, workflow_id)
+    handle = client.get_workflow_handle(workflow_id)
+
+    @activity.defn(name="fragile")
+    async def fragile() -> None:
+        info = activity.info()
+        attempts.append(info.attempt)
+        if len(attempts) == reset_in:
+            await client.workflow_service.reset_activity(ResetActivityRequest(**call))
+            assert (await pending_activity(handle)).attempt == 1
+            beat = RecordActivityTaskHeartbeatRequest(namespace=client.namespace, task_token=info.task_token)
+            assert (await client.workflow_service.record_activity_task_heartbeat(beat)).activity_reset
+        raise ApplicationError(f"try {len(attempts)}")
+
+    async with new_worker(client, task_queue, workflows=[Fragile], activities=[fragile]):
+        await client.start_workflow(Fragile.run, args=[0.01, 3], id=workflow_id, task_queue=task_queue)
+        with pytest.raises(WorkflowFailureError) as raised:
+            await handle.result()
+    assert isinstance(raised.value.cause, ActivityError)
+    assert raised.value.cause.retry_state == RetryState.MAXIMUM_ATTEMPTS_REACHED
+    assert attempts == seen
+    assert str(raised.value.cause.cause) == f"try {len(seen)}"
 
 
 async def test_a_reset_may_keep_the_pause(client: Client, task_queue: str, workflow_id: str) -> None:
