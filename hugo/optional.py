@@ -13,7 +13,7 @@ U = TypeVar("U")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Some(Generic[T_co]):
     """A value, which may be None."""
 

@@ -1,8 +1,19 @@
 """Results: a value or an error, and what can be done with one or many."""
 
 from hugo.result.capture import OnError, attempt, from_optional, try_, try_async
+from hugo.result.collections import (
+    collect_errors,
+    group,
+    partition,
+    sequence,
+    sequence_async,
+    traverse,
+    traverse_async,
+    window,
+)
 from hugo.result.core import Err, MaybeAwaitable, Ok, Result, Undo, err, ok
 from hugo.result.pipe import Pipe
+from hugo.result.timeout import with_timeout
 
 __all__ = [
     "Err",
@@ -13,9 +24,18 @@ __all__ = [
     "Result",
     "Undo",
     "attempt",
+    "collect_errors",
     "err",
     "from_optional",
+    "group",
     "ok",
+    "partition",
+    "sequence",
+    "sequence_async",
+    "traverse",
+    "traverse_async",
     "try_",
     "try_async",
+    "window",
+    "with_timeout",
 ]

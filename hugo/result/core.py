@@ -51,10 +51,10 @@ class _Compensated:
 
         Compensations survive further steps and are called latest first. `undo` may return an awaitable.
         """
-        return self._with((*self.compensations, partial(undo, *args, **kwargs)))
+        return self.with_compensations((*self.compensations, partial(undo, *args, **kwargs)))
 
-    def _with(self, compensations: tuple[Undo, ...]) -> Self:
-        """The same result with other compensations; it is no new success or failure."""
+    def with_compensations(self, compensations: tuple[Undo, ...]) -> Self:
+        """The same result, not counted again, with these compensations, oldest first, in place of its own."""
         if compensations == self.compensations:
             return self
         result = copy.copy(self)
@@ -63,10 +63,11 @@ class _Compensated:
 
     def _after(self, earlier: "_Compensated") -> Self:
         """The same result with the compensations of the step before."""
-        return self._with(earlier.compensations + self.compensations)
+        return self.with_compensations(earlier.compensations + self.compensations)
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: Python 3.11 cannot call `Ok[int](1)` on a generic class that is frozen and has slots.
+@dataclass(frozen=True)
 class Ok(_Compensated, Generic[T_co]):
     """A value."""
 

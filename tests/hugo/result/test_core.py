@@ -195,6 +195,11 @@ def test_cases_match() -> None:
     assert found == [1, FAILURE.error]
 
 
+def test_the_type_of_a_value_may_be_spelled_out() -> None:
+    assert Ok[int](1) == ok(1)
+    assert Some[int](1) == Some(1)
+
+
 def test_results_are_immutable() -> None:
     with pytest.raises(AttributeError):
         ok(1).value = 2  # type: ignore[misc]
