@@ -8,7 +8,7 @@ from hugo.cancellation import CancelToken
 from hugo.channels import Channel, ChannelReader, ChannelWriter
 from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error, ErrorCode, ResultError
-from hugo.result import MaybeAwaitable, Result, err, ok
+from hugo.result import Err, MaybeAwaitable, Ok, Result, err, ok
 from hugo.result.core import settled
 from hugo.select.cases import on
 from hugo.select.select import select
@@ -39,7 +39,7 @@ async def select_fan_in(
         waiting.remove(reader)
         waiting.append(reader)
         value = await settled(on_value(item))
-        return value if isinstance(value, Result) else ok(value)
+        return value if isinstance(value, Ok | Err) else ok(value)
 
     while waiting:
         left = None if timeout is None else max(0.0, started + timeout - clock.monotonic())

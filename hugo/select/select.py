@@ -8,7 +8,7 @@ from typing import Any
 from hugo.cancellation import CancelToken, stopped_by
 from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error, ErrorCode
-from hugo.result import Result, attempt, err, ok
+from hugo.result import Err, Ok, Result, attempt, err, ok
 from hugo.result.core import settled
 from hugo.select.cases import Case, Deadline
 from hugo.select.observed import Observed
@@ -105,7 +105,7 @@ async def _handled(call: Callable[[], Any], token: CancelToken | None) -> Result
 
     async def settle() -> Result[Any]:
         value = await settled(call())
-        return value if isinstance(value, Result) else ok(value)
+        return value if isinstance(value, Ok | Err) else ok(value)
 
     return await attempt(settle, token)
 

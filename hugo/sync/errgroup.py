@@ -8,7 +8,7 @@ from hugo.cancellation import CancelToken, OperationCanceled, stopped_by
 from hugo.errors import Error
 from hugo.line import Line
 from hugo.loops import LoopOwned
-from hugo.result import Result, err, ok
+from hugo.result import Err, Result, err, ok
 from hugo.result.core import settled
 from hugo.sync.run import run
 from hugo.watchers import Watchers
@@ -103,7 +103,7 @@ class ErrGroup(LoopOwned):
         except Exception as exception:
             self._fail(Error.from_exception(exception))
         else:
-            if isinstance(result, Result) and result.error is not None:
+            if isinstance(result, Err):
                 self._fail(result.error)
 
     async def _enter(self) -> None:
