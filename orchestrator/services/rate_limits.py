@@ -24,8 +24,10 @@ class Bucket:
     def change(self, rate: float) -> None:
         """Another rate from now on."""
         self.rate = rate
-        self._interval = max(1, round(SECOND / rate)) if rate > 0 else NEVER
-        self._slack = (max(1, int(rate)) - 1) * self._interval if rate > 0 else 0
+        # Whatever a double can hold: no token is sooner than a nanosecond after the last one, nor later than never.
+        kept = min(max(rate, SECOND / NEVER), SECOND) if rate > 0 else 0
+        self._interval = round(SECOND / kept) if kept else NEVER
+        self._slack = (max(1, int(kept)) - 1) * self._interval
 
     def ready_at(self) -> int:
         """When there is a token; in the past when there is one."""

@@ -63,6 +63,8 @@ def _changes(request: UpdateTaskQueueConfigRequest) -> bool:
 
 
 def _check(engine: Engine, request: UpdateTaskQueueConfigRequest) -> None:
+    if request.task_queue_type not in TaskQueueType.values():
+        raise InvalidArgument(f"unknown task queue type: {int(request.task_queue_type)}")
     workflow = request.task_queue_type == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     if workflow and request.HasField("update_queue_rate_limit"):
         raise InvalidArgument("Setting rate limit on workflow task queues is not allowed.")
@@ -78,7 +80,7 @@ def _check(engine: Engine, request: UpdateTaskQueueConfigRequest) -> None:
 
 
 def _check_rate(update: RateLimitUpdate, name: str) -> None:
-    if update.rate_limit.requests_per_second < 0:
+    if not update.rate_limit.requests_per_second >= 0:  # Nor is what is not a number.
         raise InvalidArgument(f"RequestsPerSecond for {name} rate limit must be non-negative.")
     if len(update.reason) > LONGEST_REASON:
         raise InvalidArgument(f"{name}.Reason field too long (max {LONGEST_REASON} characters).")

@@ -1,17 +1,19 @@
 """Calls as only a client without an SDK makes them: short deadlines, odd answers, fields nobody sends."""
 
 import asyncio
+import math
 from datetime import timedelta
 
 import pytest
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution, WorkflowType
-from temporalio.api.enums.v1 import HistoryEventFilterType, QueryResultType
+from temporalio.api.enums.v1 import HistoryEventFilterType, QueryResultType, TaskQueueType
 from temporalio.api.errordetails.v1 import QueryFailedFailure
 from temporalio.api.namespace.v1 import UpdateNamespaceInfo
 from temporalio.api.query.v1 import WorkflowQuery
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.taskqueue.v1 import RateLimit, TaskQueue
 from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryRequest,
+    PollActivityTaskQueueRequest,
     PollWorkflowTaskQueueRequest,
     PollWorkflowTaskQueueResponse,
     QueryWorkflowRequest,
@@ -20,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
     RespondWorkflowTaskCompletedRequest,
     StartWorkflowExecutionRequest,
     UpdateNamespaceRequest,
+    UpdateTaskQueueConfigRequest,
 )
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -107,6 +110,34 @@ async def test_a_page_of_a_completion_is_refused_and_changes_nothing(
     assert raised.value.status == RPCStatusCode.FAILED_PRECONDITION
     request.intermediate_page = False
     await client.workflow_service.respond_workflow_task_completed(request)
+
+
+@pytest.mark.parametrize("kind", [-1, 77])
+async def test_the_configuration_of_no_kind_of_queue_is_refused(client: Client, task_queue: str, kind: int) -> None:
+    request = UpdateTaskQueueConfigRequest(
+        namespace=client.namespace,
+        task_queue=task_queue,
+        task_queue_type=kind,  # type: ignore[arg-type]
+        set_fairness_weight_overrides={"tenant": 2},
+    )
+    with pytest.raises(RPCError, match=f"unknown task queue type: {kind}") as raised:
+        await client.workflow_service.update_task_queue_config(request)
+    assert raised.value.status == RPCStatusCode.INVALID_ARGUMENT
+
+
+async def test_a_rate_without_end_is_no_limit(client: Client, task_queue: str) -> None:
+    request = UpdateTaskQueueConfigRequest(
+        namespace=client.namespace,
+        task_queue=task_queue,
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        update_queue_rate_limit=UpdateTaskQueueConfigRequest.RateLimitUpdate(
+            rate_limit=RateLimit(requests_per_second=math.inf)
+        ),
+    )
+    await client.workflow_service.update_task_queue_config(request)
+    poll_activity = PollActivityTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=task_queue))
+    reply = await client.workflow_service.poll_activity_task_queue(poll_activity, timeout=timedelta(seconds=2.5))
+    assert not reply.task_token
 
 
 async def test_a_namespace_is_changed(client: Client, workflow_id: str) -> None:

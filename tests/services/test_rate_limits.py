@@ -1,5 +1,7 @@
 """Buckets of tokens, and the rates of a queue and its keys."""
 
+import math
+
 import pytest
 
 from orchestrator.core.wire import SECOND
@@ -25,6 +27,25 @@ def test_a_bucket_keeps_its_rate_behind_the_first_second(rate: float, seconds: i
 
 def test_a_bucket_of_rate_zero_has_no_tokens() -> None:
     assert Bucket(0).ready_at() == NEVER
+
+
+@pytest.mark.parametrize("rate", [1e300, math.inf])
+def test_a_bucket_of_endless_rate_always_has_a_token(rate: float) -> None:
+    bucket = Bucket(rate)
+    for _ in range(1000):
+        assert bucket.ready_at() <= NOW
+        bucket.take(NOW)
+
+
+def test_a_rate_that_comes_to_nothing_gives_one_token() -> None:
+    bucket = Bucket(5e-324)
+    assert bucket.ready_at() <= NOW
+    bucket.take(NOW)
+    assert bucket.ready_at() > NOW + 100 * 365 * 86_400 * SECOND
+
+
+def test_what_is_no_rate_gives_no_token() -> None:
+    assert Bucket(math.nan).ready_at() == NEVER
 
 
 def test_a_silent_bucket_holds_a_second_of_tokens() -> None:
