@@ -23,7 +23,7 @@ SHORTEST_RUN = SECOND
 """Runs of one chain begin at most this often: the next one waits for what is left of it."""
 
 INHERITED_REQUEST_IDS = 1000
-"""Signals from other workflows that a next run still recognises: one may be on its way a second time."""
+"""Signals of each kind that a next run still recognises: one may be on its way a second time."""
 
 _I = ContinueAsNewInitiator
 
@@ -220,6 +220,7 @@ def _begin(run: Run, started: WorkflowExecutionStartedEventAttributes) -> Run:
         links=before.links,
     )
     successor.state.original_start_time = run.state.original_start_time
+    successor.state.signal_request_ids = run.state.signal_request_ids[-INHERITED_REQUEST_IDS:]
     successor.state.external_request_ids = run.state.external_request_ids[-INHERITED_REQUEST_IDS:]
     return successor
 

@@ -41,6 +41,18 @@ def begun(simulation: Simulation) -> Any:
 # Continue-as-new.
 
 
+def test_a_signal_that_is_repeated_after_continue_as_new_is_known() -> None:
+    first = Simulation()
+    first.signal("paid", "once")
+    first.turn(build.continue_as_new())
+    second = next_run(first)
+    before = second.story()
+    second.signal("paid", "once")
+    assert second.story() == before
+    second.signal("paid", "twice")
+    assert second.story() != before
+
+
 def test_continue_as_new_takes_from_the_run_what_the_command_leaves_out() -> None:
     first = Simulation(
         build.start_request(
