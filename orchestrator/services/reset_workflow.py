@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from temporalio.api.history.v1 import History, HistoryEvent
+from temporalio.api.workflow.v1 import PostResetOperation
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse
 
-from orchestrator.core import closing, reset
+from orchestrator.core import closing, execution_options, reset
 from orchestrator.core.birth import Identity
 from orchestrator.core.request_checks import check_execution, check_name
 from orchestrator.core.run import Run
@@ -25,6 +26,7 @@ def reset_workflow_execution(
 
     Raises:
         InvalidArgument: the request is wrong, or the event does not end a workflow task.
+        FailedPrecondition: the new run is to be pinned to a version that no worker has.
         NotFound: no such run.
     """
     check_execution(request.workflow_execution if request.HasField("workflow_execution") else None)
@@ -32,7 +34,7 @@ def reset_workflow_execution(
         raise InvalidArgument("RequestId is not set on request.")
     check_name(request.request_id, "RequestId", engine.limits)
     for operation in request.post_reset_operations:
-        raise InvalidArgument(f"unsupported post reset operation: {operation.WhichOneof('variant')}")
+        _check_operation(operation)
     excluded = reset.exclusions(request.reset_reapply_type, request.reset_reapply_exclude_types)
 
     def apply(unit: Unit) -> ResetWorkflowExecutionResponse:
@@ -65,12 +67,28 @@ def reset_workflow_execution(
         if current.state.running:
             closing.terminate(current, reason=request.reason, identity=reset.RESETTER_IDENTITY, replaced=True)
         reset.reapply(fresh, own, following, excluded)
+        for operation in request.post_reset_operations:
+            change = operation.update_workflow_options
+            wanted, mask = change.workflow_execution_options, change.update_mask
+            execution_options.check_version(wanted, mask, fresh.state.task_queue)
+            execution_options.update(fresh, wanted, mask.paths, "")
         reset.finish(fresh)
         unit.begin(fresh)
         return ResetWorkflowExecutionResponse(run_id=identity.run_id)
 
     execution = request.workflow_execution
     return Prepared(engine.key(namespace, execution.workflow_id), apply, execution.run_id, needs_current=True)
+
+
+def _check_operation(operation: PostResetOperation) -> None:
+    """Raises InvalidArgument for what cannot be done to the new run: only its options can be changed."""
+    variant = operation.WhichOneof("variant")
+    if variant is None:
+        raise InvalidArgument("unsupported post reset operation: <nil>")
+    if variant == "signal_workflow":
+        raise InvalidArgument("unsupported post reset operation: *workflow.PostResetOperation_SignalWorkflow_")
+    change = operation.update_workflow_options
+    execution_options.check(change.workflow_execution_options, change.update_mask)
 
 
 def _following_events(unit: Unit, base: Run, current: Run) -> Iterator[HistoryEvent]:

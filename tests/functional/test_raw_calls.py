@@ -12,12 +12,14 @@ from temporalio.api.namespace.v1 import UpdateNamespaceInfo
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import RateLimit, TaskQueue
 from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
     PollActivityTaskQueueRequest,
     PollWorkflowTaskQueueRequest,
     PollWorkflowTaskQueueResponse,
     QueryWorkflowRequest,
     RegisterNamespaceRequest,
+    ResetWorkflowExecutionRequest,
     RespondQueryTaskCompletedRequest,
     RespondWorkflowTaskCompletedRequest,
     StartWorkflowExecutionRequest,
@@ -26,6 +28,8 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
+
+from tests.functional.workers import events_of, names
 
 LARGE = Payloads(payloads=[Payload(metadata={"encoding": b"binary/plain"}, data=b"x" * (2 << 20))])
 CLOSE_EVENT = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
@@ -110,6 +114,38 @@ async def test_a_page_of_a_completion_is_refused_and_changes_nothing(
     assert raised.value.status == RPCStatusCode.FAILED_PRECONDITION
     request.intermediate_page = False
     await client.workflow_service.respond_workflow_task_completed(request)
+
+
+async def test_a_reset_may_change_the_options_of_the_new_run(client: Client, task_queue: str, workflow_id: str) -> None:
+    await start(client, task_queue, workflow_id)
+    await client.workflow_service.respond_workflow_task_completed(completion(client, await poll(client, task_queue)))
+    execution = WorkflowExecution(workflow_id=workflow_id)
+    request = ResetWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=execution,
+        workflow_task_finish_event_id=4,
+        request_id=workflow_id,
+    )
+    request.post_reset_operations.add().signal_workflow.signal_name = "go"
+    with pytest.raises(RPCError, match="unsupported post reset operation") as raised:
+        await client.workflow_service.reset_workflow_execution(request)
+    assert raised.value.status == RPCStatusCode.INVALID_ARGUMENT
+    del request.post_reset_operations[:]
+    change = request.post_reset_operations.add().update_workflow_options
+    change.workflow_execution_options.priority.priority_key = 2
+    change.update_mask.paths.append("priority")
+    reply = await client.workflow_service.reset_workflow_execution(request)
+    events = await events_of(client.get_workflow_handle(workflow_id, run_id=reply.run_id))
+    assert names(events)[3:] == [
+        "WORKFLOW_TASK_FAILED",
+        "WORKFLOW_EXECUTION_OPTIONS_UPDATED",
+        "WORKFLOW_TASK_SCHEDULED",
+    ]
+    assert (await poll(client, task_queue)).workflow_execution.run_id == reply.run_id
+    description = await client.workflow_service.describe_workflow_execution(
+        DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
+    )
+    assert description.workflow_execution_info.priority.priority_key == 2
 
 
 @pytest.mark.parametrize("kind", [-1, 77])
