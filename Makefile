@@ -26,6 +26,12 @@ test: $(VENV)/test ## Run the tests with private PostgreSQL, MariaDB and Redis; 
 	$(BIN)/python -m tests.support.services -- \
 		$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS) $(ARGS)
 
+.PHONY: test-sdks
+test-sdks: $(VENV)/test ## Test with the Go, Java and TypeScript SDKs on SQLite and PostgreSQL; ARGS="-k java" narrows it
+	$(BIN)/python -m tests.support.toolchains
+	$(BIN)/python -m tests.support.services -- \
+		$(BIN)/python -m pytest -n 3 tests/functional/sdks.py $(ARGS)
+
 .PHONY: check
 check: $(VENV)/dev ## Check format, lint, types, layers, migrations, system checks, file lengths, pinned requirements
 	.ci/check
@@ -53,6 +59,7 @@ requirements: $(VENV)/dev ## Export pyproject.toml to requirements/*.txt; ARGS=-
 
 .PHONY: clean
 clean: ## Remove the virtualenv and caches; data in .hugo stays
+	rm -rf tests/functional/*/build tests/functional/*/node_modules
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

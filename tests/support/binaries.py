@@ -37,8 +37,8 @@ def ensure() -> None:
     """Makes sure that all three servers are installed; installs Debian packages when we are root and apt is there."""
     if not (names := _missing()):
         return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        _install([PACKAGES[name] for name in names])
+    if can_install():
+        install([PACKAGES[name] for name in names])
     if names := _missing():
         packages = " ".join(PACKAGES[name] for name in names)
         raise Missing(
@@ -51,7 +51,12 @@ def _missing() -> list[str]:
     return [name for name, programs in NEEDED.items() if not all(find(program) for program in programs)]
 
 
-def _install(packages: Iterable[str]) -> None:
+def can_install() -> bool:
+    """Whether we may install Debian packages."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(packages: Iterable[str]) -> None:
     """Installs packages without a question and without starting what they bring (RUNLEVEL=1 says: not now)."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     print(f"installing {' '.join(packages)} ...", flush=True)
