@@ -1,5 +1,6 @@
 """Where measurements and spans go: nowhere, until a process says otherwise."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,15 +24,25 @@ class _Active:
 
     recorder: Recorder | None = None
     tracer: "Tracer | None" = None
+    workflow_ids: bool = False
 
 
 active = _Active()
 
 
-def configure(recorder: Recorder | None = None, tracer: "Tracer | None" = None) -> None:
-    """Sends all measurements of this process to `recorder` and all spans to `tracer`, in place of earlier ones."""
+def configure(
+    recorder: Recorder | None = None, tracer: "Tracer | None" = None, *, workflow_ids: bool | None = None
+) -> None:
+    """Sends all measurements of this process to `recorder` and all spans to `tracer`, in place of earlier ones.
+
+    `workflow_ids` has measurements carry the ids of workflows and runs, one time series each; unless given, they do if
+    the environment variable HUGO_METRICS_WORKFLOW_IDS is 1.
+    """
     active.recorder = recorder
     active.tracer = tracer
+    if workflow_ids is None:
+        workflow_ids = os.environ.get("HUGO_METRICS_WORKFLOW_IDS") == "1"
+    active.workflow_ids = workflow_ids
 
 
 def reset() -> None:

@@ -84,10 +84,10 @@ class Traced:
 @contextmanager
 def recording() -> Iterator[tuple[Recorded, Traced]]:
     """Keeps what the block measures and traces; what was configured before comes back afterwards."""
-    before = binding.active.recorder, binding.active.tracer
+    before, workflow_ids = (binding.active.recorder, binding.active.tracer), binding.active.workflow_ids
     recorded, traced = Recorded(), Traced()
     binding.configure(recorded, traced)
     try:
         yield recorded, traced
     finally:
-        binding.configure(*before)
+        binding.configure(*before, workflow_ids=workflow_ids)
