@@ -13,7 +13,7 @@ from temporalio.api.history.v1 import (
     WorkflowExecutionStartedEventAttributes,
 )
 
-from orchestrator.core import birth, closing, cron, reset_points, retry
+from orchestrator.core import birth, closing, cron, reset_points, retry, signal_requests
 from orchestrator.core.birth import Identity
 from orchestrator.core.run import Run
 from orchestrator.core.wire import LONGEST, SECOND, after, duration, length_ns, optional_duration
@@ -220,7 +220,7 @@ def _begin(run: Run, started: WorkflowExecutionStartedEventAttributes) -> Run:
         links=before.links,
     )
     successor.state.original_start_time = run.state.original_start_time
-    successor.state.signal_request_ids = run.state.signal_request_ids[-INHERITED_REQUEST_IDS:]
+    signal_requests.hand_on(run, successor, INHERITED_REQUEST_IDS)
     successor.state.external_request_ids = run.state.external_request_ids[-INHERITED_REQUEST_IDS:]
     return successor
 

@@ -36,6 +36,7 @@ def durable(state: ExecutionState) -> ExecutionState:
         close_attempted=False,
         cancel_request_id="",
         signal_request_ids=[],
+        signal_request_lots=0,
         external_request_ids=[],
         activities={key: _activity(each) for key, each in state.activities.items()},
         buffered=[],

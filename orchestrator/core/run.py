@@ -129,6 +129,8 @@ class Run:
         woken: whether its stored wake-up is used up, so that the next one must be computed afresh.
         stored_size: bytes of its state before this transition; 0 for a new run.
         stored_event: reads an event of earlier transitions by its id; raises LookupError.
+        stored_request_ids: the request ids of signals in lots that earlier transitions put away, oldest first.
+        request_lots: those this transition puts away.
         new_id: names a new run.
         retention: how long a closed run of its namespace is kept, in nanoseconds.
         successor: the run that goes on for this one, begun in the same transition.
@@ -151,6 +153,8 @@ class Run:
     woken: bool = False
     stored_size: int = 0
     stored_event: Callable[[int], HistoryEvent] = _nothing_to_read
+    stored_request_ids: Callable[[], dict[str, None]] = dict
+    request_lots: list[list[str]] = field(default_factory=list)
     new_id: Callable[[], str] = _no_ids
     retention: Callable[[], int] = _no_retention
     successor: "Run | None" = None

@@ -10,7 +10,7 @@ from temporalio.api.history.v1 import (
     WorkflowExecutionSignaledEventAttributes,
 )
 
-from orchestrator.core import workflow_task
+from orchestrator.core import signal_requests, workflow_task
 from orchestrator.core.run import Run
 from orchestrator.errors import InvalidArgument, WorkflowClosed, WorkflowClosing
 
@@ -46,13 +46,13 @@ def signal(
         InvalidArgument: the run has taken all the signals it may.
     """
     state = run.state
-    if request_id and request_id in state.signal_request_ids:
+    if request_id and signal_requests.known(run, request_id):
         return
     check_open(run)
     if state.signals >= run.limits.signals:
         raise InvalidArgument("exceeded workflow execution limit for signal events")
     if request_id:
-        state.signal_request_ids.append(request_id)
+        signal_requests.remember(run, request_id)
     state.signals += 1
     add_signaled(run, name=name, input=input, identity=identity, header=header, links=links, source=source)
     if skip_backoff or not state.backoff_until:

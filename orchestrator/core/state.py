@@ -157,7 +157,7 @@ class ExecutionState(msgspec.Struct, array_like=True):
     """All a run is, but for its history.
 
     `updates` are those not completed, in the order of their admission; `completed_updates` has the event that completed
-    each of the others.
+    each of the others. `signal_request_ids` are the latest, `signal_request_lots` counts the lots of earlier ones.
     """
 
     namespace_id: str
@@ -220,6 +220,7 @@ class ExecutionState(msgspec.Struct, array_like=True):
     root_run_id: str = ""
     deleting: bool = False
     versioning_override: bytes = b""
+    signal_request_lots: int = 0
 
     @property
     def running(self) -> bool:

@@ -5,7 +5,7 @@ contains `shard_id`, so that a distributed PostgreSQL can keep a shard's rows to
 """
 
 from orchestrator.models.cluster import ClusterMetadata, Namespace, SearchAttribute, Shard
-from orchestrator.models.execution import CurrentExecution, Execution, HistoryNode
+from orchestrator.models.execution import CurrentExecution, Execution, HistoryNode, SignalRequests
 from orchestrator.models.tasks import DispatchTask, TaskQueue, TimerTask, TransferTask
 from orchestrator.models.visibility import VisibilityRecord
 
@@ -18,6 +18,7 @@ __all__ = [
     "Namespace",
     "SearchAttribute",
     "Shard",
+    "SignalRequests",
     "TaskQueue",
     "TimerTask",
     "TransferTask",

@@ -43,6 +43,20 @@ class Execution(models.Model):
         return f"{self.workflow_id} {self.run_id}"
 
 
+class SignalRequests(models.Model):
+    """A lot of request ids of signals that a run took some time ago, as a MessagePack array. Never rewritten."""
+
+    id = models.BigAutoField(primary_key=True)
+    shard_id = models.PositiveIntegerField()
+    run_id = models.UUIDField()
+    number = models.PositiveIntegerField()
+    request_ids = models.BinaryField()
+
+    class Meta:
+        db_table = "signal_requests"
+        constraints = [models.UniqueConstraint(fields=["shard_id", "run_id", "number"], name="signal_requests_unique")]
+
+
 class HistoryNode(models.Model):
     """One batch of events: a serialized temporal.api.history.v1.History. Appended, never rewritten."""
 

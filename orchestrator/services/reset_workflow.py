@@ -6,7 +6,7 @@ from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.api.workflow.v1 import PostResetOperation
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse
 
-from orchestrator.core import closing, execution_options, reset
+from orchestrator.core import closing, execution_options, reset, signal_requests
 from orchestrator.core.birth import Identity
 from orchestrator.core.request_checks import check_execution, check_name
 from orchestrator.core.run import Run
@@ -60,7 +60,7 @@ def reset_workflow_execution(
             new_id=engine.new_uuid,
         )
         # Who sends a signal again to the workflow, not knowing of the reset, is still recognised.
-        fresh.state.signal_request_ids = list(current.state.signal_request_ids)
+        signal_requests.hand_on(current, fresh)
         fresh.state.external_request_ids = list(current.state.external_request_ids)
         base.state.reset_run_id = identity.run_id
         base.changed = True

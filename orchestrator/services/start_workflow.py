@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import (
     StartWorkflowExecutionResponse,
 )
 
-from orchestrator.core import closing, search_attributes, signals, start, workflow_task
+from orchestrator.core import closing, search_attributes, signal_requests, signals, start, workflow_task
 from orchestrator.core.birth import Identity
 from orchestrator.core.run import WORKFLOW, Run
 from orchestrator.core.start import Policies, StartRequest
@@ -110,7 +110,7 @@ def signal_with_start_workflow_execution(
         current = unit.current_run()
         if current is not None:
             state = current.state
-            if request.request_id and request.request_id in state.signal_request_ids:
+            if request.request_id and signal_requests.known(current, request.request_id):
                 started = state.create_request_id == request.request_id
                 return SignalWithStartWorkflowExecutionResponse(run_id=state.run_id, started=started)
             use = WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING

@@ -118,6 +118,7 @@ class Changes:
         created: (run, workflow, blob) of new runs, at version 1.
         updated: (run, new version, blob); the stored version is one less.
         nodes: (run, node) of new events.
+        requests: (run, number, request ids of signals) of new lots.
         tasks: born, by (run, kind, scheduled event id).
         buried: (run, kind, scheduled event id) of tasks that are over.
         wakes: to be set.
@@ -133,6 +134,7 @@ class Changes:
     created: list[tuple[RunKey, WorkflowKey, bytes]] = field(default_factory=list)
     updated: list[tuple[RunKey, int, bytes]] = field(default_factory=list)
     nodes: list[tuple[RunKey, Node]] = field(default_factory=list)
+    requests: list[tuple[RunKey, int, bytes]] = field(default_factory=list)
     tasks: dict[tuple[RunKey, int, int], Task] = field(default_factory=dict)
     buried: list[tuple[RunKey, int, int]] = field(default_factory=list)
     wakes: list[Wake] = field(default_factory=list)
@@ -170,6 +172,10 @@ class Session(Protocol):
             limit: nodes, at most; 0 for all.
             size: bytes of their events, at most, but at least one node; 0 for all.
         """
+        ...
+
+    def read_requests(self, key: RunKey) -> list[bytes]:
+        """The lots of request ids of a run's signals, oldest first."""
         ...
 
     def write(self, changes: Changes) -> None:
@@ -239,7 +245,10 @@ class Store(Protocol):
         ...
 
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:
-        """Whether each queue, given as (namespace id, name, kind), has stored tasks; one statement for many queues."""
+        """Whether each queue, given as (namespace id, name, kind), has stored tasks.
+
+        One statement asks for many queues, and for all of them when there are no tasks at all.
+        """
         ...
 
     def waiting_by_level(self, namespace_id: str, task_queue: str, kind: int) -> dict[int, tuple[int, int]]:

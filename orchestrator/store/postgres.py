@@ -33,6 +33,8 @@ FROM unnest(%s, %s, %s, %s) AS k(i, s, r, v)
 JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
 """
 
+REQUESTS = "SELECT request_ids FROM signal_requests WHERE shard_id = %s AND run_id = %s ORDER BY number"
+
 PARTS: dict[str, str] = {
     "current": """INSERT INTO current_execution (shard_id, namespace_id, workflow_id, run_id)
         SELECT * FROM unnest(%s, %s, %s, %s)""",
@@ -44,6 +46,8 @@ PARTS: dict[str, str] = {
         WHERE e.shard_id = k.s AND e.run_id = k.r AND e.version = k.v - 1 RETURNING 1""",
     "nodes": """INSERT INTO history_node (shard_id, branch_id, first_event_id, last_event_id, events)
         SELECT * FROM unnest(%s, %s, %s, %s, %s)""",
+    "requests": """INSERT INTO signal_requests (shard_id, run_id, number, request_ids)
+        SELECT * FROM unnest(%s, %s, %s, %s)""",
     "buried": """DELETE FROM dispatch_task d USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
         WHERE d.shard_id = k.s AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i""",
     "tasks": """INSERT INTO dispatch_task (shard_id, namespace_id, task_queue, kind, priority, created_time,
@@ -132,6 +136,10 @@ class PostgresSession:
         statement = node_queries.forwards("history_node", limit=limit, size=size)
         rows = self._fetch(statement, node_queries.range_parameters(key.shard_id, key.run_id, first, last))
         return [Node(*row) for row in rows]
+
+    def read_requests(self, key: RunKey) -> list[bytes]:
+        """See Session."""
+        return [lot for (lot,) in self._fetch(REQUESTS, (key.shard_id, key.run_id))]
 
     def write(self, changes: Changes) -> None:
         """See Session. Writes and commits, or raises and leaves everything as it was."""
@@ -293,6 +301,13 @@ def _parts(changes: Changes) -> tuple[list[str], list[Any]]:
             Int8Array.of([node.first_event_id for node in nodes]),
             Int8Array.of([node.last_event_id for node in nodes]),
             ByteaArray.of(node.events for node in nodes),
+        )
+    if changes.requests:
+        add(
+            "requests",
+            *_runs([key for key, _, _ in changes.requests]),
+            Int4Array.of([number for _, number, _ in changes.requests]),
+            ByteaArray.of(lot for _, _, lot in changes.requests),
         )
     if changes.buried:
         add(

@@ -10,13 +10,21 @@ from orchestrator.models import (
     DispatchTask,
     Execution,
     HistoryNode,
+    SignalRequests,
     TimerTask,
     TransferTask,
     VisibilityRecord,
 )
 from orchestrator.store.ports import RunKey, WorkflowKey
 
-_OF_A_RUN: tuple[type[Model], ...] = (Execution, DispatchTask, TimerTask, TransferTask, VisibilityRecord)
+_OF_A_RUN: tuple[type[Model], ...] = (
+    Execution,
+    SignalRequests,
+    DispatchTask,
+    TimerTask,
+    TransferTask,
+    VisibilityRecord,
+)
 
 
 def remove_run(alias: str, workflow: WorkflowKey, run: RunKey, but_for: int) -> bool:

@@ -16,6 +16,7 @@ from orchestrator.models import (
     DispatchTask,
     Execution,
     HistoryNode,
+    SignalRequests,
     TimerTask,
     TransferTask,
     VisibilityRecord,
@@ -75,6 +76,8 @@ class Statements:
             f"UPDATE {self.execution} SET version = %s, state = %s WHERE shard_id = %s AND run_id = %s AND version = %s"
         )
         self.insert_node = insert(HistoryNode, ("shard_id", "branch_id", "first_event_id", "last_event_id", "events"))
+        self.requests = table(SignalRequests)
+        self.insert_requests = insert(SignalRequests, ("shard_id", "run_id", "number", "request_ids"))
         self.insert_task = insert(DispatchTask, Task._fields)
         self.delete_task = (
             f"DELETE FROM {self.dispatch} WHERE shard_id = %s AND run_id = %s AND kind = %s AND scheduled_event_id = %s"
@@ -139,6 +142,15 @@ class SqlSession:
         statement = node_queries.backwards(self._sql.history, limit=limit, size=size)
         return self._nodes(statement, (key.shard_id, self._uuid(key.run_id), last))
 
+    def read_requests(self, key: RunKey) -> list[bytes]:
+        """See Session."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT request_ids FROM {self._sql.requests} WHERE shard_id = %s AND run_id = %s ORDER BY number",
+                (key.shard_id, self._uuid(key.run_id)),
+            )
+            return [bytes(lot) for (lot,) in cursor.fetchall()]
+
     def _nodes(self, statement: str, parameters: tuple[object, ...]) -> list[Node]:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters)
@@ -179,6 +191,10 @@ class SqlSession:
                 if cursor.rowcount != 1:
                     raise VersionConflict(key)
             many(sql.insert_node, [(key.shard_id, as_uuid(key.run_id), *node) for key, node in changes.nodes])
+            many(
+                sql.insert_requests,
+                [(key.shard_id, as_uuid(key.run_id), number, lot) for key, number, lot in changes.requests],
+            )
             many(
                 sql.delete_task,
                 [(key.shard_id, as_uuid(key.run_id), kind, event) for key, kind, event in changes.buried],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.core import closing
@@ -45,6 +46,8 @@ EVERYTHING = 2**62
 """More than the id of any event."""
 NODES_KEPT = 256 * 1024
 """Bytes of history kept with a cached state; a longer history is read from the database."""
+REQUEST_ID_SIZE = 150
+"""Bytes that a request id takes in a set, roughly."""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,7 @@ class Loaded:
         nodes: its whole history, or None when it is not at hand.
         size: bytes of nodes.
         stored_wake: the wake-up the database holds.
+        request_ids: of signals, in lots that are stored apart, oldest first; None when they are not at hand.
     """
 
     key: RunKey
@@ -67,6 +71,7 @@ class Loaded:
     nodes: list[Node] | None = None
     size: int = 0
     stored_wake: int = 0
+    request_ids: dict[str, None] | None = None
 
     @property
     def workflow(self) -> WorkflowKey:
@@ -76,7 +81,7 @@ class Loaded:
     @property
     def weight(self) -> int:
         """Bytes it takes in memory, roughly: the state costs a few times its blob."""
-        return self.size + 4 * len(self.blob or b"")
+        return self.size + 4 * len(self.blob or b"") + REQUEST_ID_SIZE * len(self.request_ids or ())
 
     def snapshot(self) -> bytes:
         """The blob of the state as it is now."""
@@ -214,7 +219,7 @@ class Unit:
     def begin(self, run: Run) -> None:
         """Makes a new run, which becomes the current one."""
         key = RunKey(self.key.shard_id, run.state.run_id)
-        loaded = Loaded(key, run.state, 0, None, nodes=[])
+        loaded = Loaded(key, run.state, 0, None, nodes=[], request_ids={})
         self._created.append((loaded, run))
         self._begun = run.state.run_id
 
@@ -359,6 +364,10 @@ class Unit:
                 )
             )
         changes.transferred.extend((key, each.kind, each.event_id) for each in run.transferred)
+        for number, lot in enumerate(run.request_lots, state.signal_request_lots - len(run.request_lots)):
+            changes.requests.append((key, number, msgspec.msgpack.encode(lot)))
+            if loaded.request_ids is not None:
+                loaded.request_ids.update(dict.fromkeys(lot))
         loaded.blob = None
         loaded.append(nodes)
         batch.dirty[key] = loaded
@@ -384,6 +393,7 @@ class Unit:
             batch.limits,
             stored_size=stored_size,
             stored_event=partial(self._stored_event, loaded),
+            stored_request_ids=partial(self._stored_request_ids, loaded),
             new_id=batch.new_id,
             retention=partial(batch.retention, loaded.state.namespace_id),
         )
@@ -394,6 +404,14 @@ class Unit:
                 if event.event_id == event_id:
                     return event
         raise LookupError(f"event {event_id} is not in the history of {loaded.key.run_id}")
+
+    def _stored_request_ids(self, loaded: Loaded) -> dict[str, None]:
+        if loaded.request_ids is None:
+            batch = self._batch
+            lots = batch.session.read_requests(loaded.key)
+            lots += [lot for key, _, lot in batch.changes.requests if key == loaded.key]
+            loaded.request_ids = {each: None for lot in lots for each in msgspec.msgpack.decode(lot, type=list[str])}
+        return loaded.request_ids
 
     def loaded(self, run: Run) -> Loaded:
         """What this process keeps of a run of this transition."""

@@ -86,6 +86,7 @@ class Simulation:
         self.messages: list[Message] = []
         self.dropped = False
         self.news: dict[str, News] = {}
+        self.request_ids: dict[str, None] = {}
         self.owed: set[tuple[int, int]] = set()
         self.successor: Simulation | None = None
         self.state: ExecutionState
@@ -183,6 +184,7 @@ class Simulation:
             self.limits,
             stored_size=len(blob),
             stored_event=lambda event_id: self.events[event_id - 1],
+            stored_request_ids=lambda: self.request_ids,
             new_id=self.new_id,
             retention=lambda: RETENTION,
         )
@@ -197,6 +199,8 @@ class Simulation:
             closing.terminate(ended, reason=over.reason, identity=workflow_task.SERVER_IDENTITY)
             self._commit(ended)
             raise
+        for lot in run.request_lots:
+            self.request_ids.update(dict.fromkeys(lot))
         for first, last, data in run.finish():
             batch = list(History.FromString(data).events)
             assert (batch[0].event_id, batch[-1].event_id) == (first, last)

@@ -3,8 +3,10 @@
 import pytest
 from temporalio.api.common.v1 import Header, Link
 
-from orchestrator.core import signals
+from orchestrator.core import signal_requests, signals
 from orchestrator.core.limits import Limits
+from orchestrator.core.run import Run
+from orchestrator.core.signal_requests import LOT
 from orchestrator.errors import InvalidArgument, WorkflowClosed, WorkflowClosing
 from tests.core import builders as build
 from tests.core.simulation import Simulation
@@ -134,3 +136,41 @@ def test_attaching_a_request_wakes_nobody() -> None:
     assert list(event.links) == [link]
     assert simulation.state.request_ids["other"] == (event.event_type, 5)
     assert simulation.state.workflow_task is None
+
+
+def test_the_request_ids_of_many_signals_are_known_and_do_not_fill_the_state() -> None:
+    simulation = Simulation()
+    names = [f"request-{number}" for number in range(100)]
+    for name in names:
+        simulation.signal(name, name)
+    assert len(simulation.state.signal_request_ids) < 2 * LOT
+    assert len(simulation.request_ids) + len(simulation.state.signal_request_ids) == 100
+    for name in names:
+        simulation.signal("again", name)
+    assert simulation.state.signals == 100
+
+
+def test_another_run_of_the_workflow_knows_them_too() -> None:
+    simulation, other = Simulation(), Simulation()
+    for number in range(100):
+        simulation.signal("signal", f"request-{number}")
+    run = simulation.open()
+
+    def take_over(fresh: Run) -> None:
+        signal_requests.hand_on(run, fresh)
+        fresh.changed = True
+
+    other.transact(take_over)
+    for number in range(100):
+        other.signal("signal", f"request-{number}")
+    other.signal("signal", "request-100")
+    assert other.state.signals == 1
+
+
+def test_a_next_run_knows_the_latest() -> None:
+    simulation, successor = Simulation(), Simulation().open()
+    for number in range(100):
+        simulation.signal("signal", f"request-{number}")
+    signal_requests.hand_on(simulation.open(), successor, 50)
+    handed = [*(each for lot in successor.request_lots for each in lot), *successor.state.signal_request_ids]
+    assert handed == [f"request-{number}" for number in range(50, 100)]

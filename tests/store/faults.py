@@ -124,6 +124,9 @@ class _Watched:
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         return self._session.read_nodes(key, first, last, limit, size)
 
+    def read_requests(self, key: RunKey) -> list[bytes]:
+        return self._session.read_requests(key)
+
     def write(self, changes: Changes) -> None:
         at_once: list[Any] = [Moment.COMMIT] if isinstance(self._store, PostgresStore) else []
         self._store.reach(Moment.WRITE, *at_once)

@@ -9,13 +9,23 @@ from orchestrator.models import (
     DispatchTask,
     Execution,
     HistoryNode,
+    SignalRequests,
     TimerTask,
     TransferTask,
     VisibilityRecord,
 )
 from orchestrator.store.ports import Changes, Node, Record, RunKey, Task, Transfer, Wake, WorkflowKey
 
-TABLES = (CurrentExecution, Execution, HistoryNode, DispatchTask, TimerTask, TransferTask, VisibilityRecord)
+TABLES = (
+    CurrentExecution,
+    Execution,
+    SignalRequests,
+    HistoryNode,
+    DispatchTask,
+    TimerTask,
+    TransferTask,
+    VisibilityRecord,
+)
 NAMESPACE = str(uuid.UUID(int=7))
 OPEN = 2**63 - 1
 WORKFLOW, ACTIVITY = 1, 2

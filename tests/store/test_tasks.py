@@ -2,6 +2,9 @@
 
 import uuid
 
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
 from orchestrator.models import DispatchTask
 from orchestrator.store.ports import Changes, RunKey, Store, Task
 from tests.store.conftest import Opened
@@ -71,6 +74,14 @@ def test_configurations_of_queues_are_changed_one_after_the_other(store: Store) 
     assert seen == [b"", b"+", b""]
     found = {key[1:]: config for key, config in store.task_queue_configs().items() if key[1] == name}
     assert found == {(name, WORKFLOW): b"++", (name, ACTIVITY): b"+"}
+
+
+def test_one_statement_tells_that_none_of_many_queues_has_tasks(opened: Opened, store: Store) -> None:
+    DispatchTask.objects.using(opened.alias).delete()
+    asked = [(NAMESPACE, queue(), WORKFLOW) for _ in range(250)]
+    with CaptureQueriesContext(connections[opened.alias]) as captured:
+        assert store.stored_queues(asked) == [False] * 250
+    assert len(captured) == 1
 
 
 def test_says_which_queues_have_tasks(opened: Opened, store: Store) -> None:
@@ -175,6 +186,7 @@ def test_a_thousand_rows_of_a_kind_in_one_commit(opened: Opened, store: Store) -
         everything.wakes += one.wakes
         everything.new_records += one.new_records
         everything.tasks[run, WORKFLOW, 2] = task(run, task_queue=name)
+        everything.requests.append((run, 0, b"ids"))
     before = opened.counts()
     opened.write(everything)
     grown = {table: count - before[table] for table, count in opened.counts().items()}
