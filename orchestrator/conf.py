@@ -54,7 +54,7 @@ class HugoSettings:
     batch_limit: int = 256
     cached_states: int = 10_000
     cached_states_size: int = 64 * MIB
-    sweep_interval: float = 1.5
+    sweep_interval: float = 2.0
     poll_timeout: float = 60.0
     history_poll_timeout: float = 20.0
     update_poll_timeout: float = 20.0

@@ -6,6 +6,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
 
+AT_ONCE = 50
+A_SECOND = 500
+"""Requests that are asked together, and in a second: asking ten thousand at once would hold up everything else."""
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -36,7 +40,8 @@ class Inflight:
     """All requests of the process.
 
     The server tells nobody when a caller hangs up; it only answers `receive`, at once. So one sweep a process asks for
-    the requests that have waited long, at a slow, jittered pace; a quick request is never asked.
+    the requests that have waited long, at a slow, jittered pace; a quick request is never asked. The more of them wait,
+    the longer a sweep takes.
 
     Args:
         sweep_seconds: the mean time between two sweeps, and the age from which a request is asked.
@@ -58,15 +63,19 @@ class Inflight:
         """Sweeps until cancelled."""
         while True:
             await asyncio.sleep(self._sweep_seconds * random.uniform(0.75, 1.25))
-            self.sweep()
+            await self.sweep()
 
-    def sweep(self) -> None:
+    async def sweep(self) -> None:
         """Asks for every request that waits long whether its caller is there; the gone ones are cancelled."""
         oldest = asyncio.get_running_loop().time() - self._sweep_seconds
-        for request in self.requests:
-            if request.body_ended and request.arrived < oldest:
-                answer = asyncio.ensure_future(request.receive())
-                answer.add_done_callback(partial(self._told, request))
+        waiting = [request for request in self.requests if request.body_ended and request.arrived < oldest]
+        for begin in range(0, len(waiting), AT_ONCE):
+            for request in waiting[begin : begin + AT_ONCE]:
+                if request in self.requests:
+                    answer = asyncio.ensure_future(request.receive())
+                    answer.add_done_callback(partial(self._told, request))
+            if begin + AT_ONCE < len(waiting):
+                await asyncio.sleep(AT_ONCE / A_SECOND)
 
     def _told(self, request: Request, answer: asyncio.Future[MutableMapping[str, Any]]) -> None:
         if answer.result()["type"] == "http.disconnect" and request in self.requests:

@@ -88,6 +88,10 @@ class SqlTasks:
         )
         found: list[bool] = []
         with connection.cursor() as cursor:
+            if len(queues) > QUEUES_A_STATEMENT:
+                cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
+                if cursor.fetchone() is None:
+                    return [False] * len(queues)
             for start in range(0, len(queues), QUEUES_A_STATEMENT):
                 some = queues[start : start + QUEUES_A_STATEMENT]
                 values = [value for namespace, name, kind in some for value in (as_uuid(namespace), name, kind)]
