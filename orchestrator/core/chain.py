@@ -182,6 +182,7 @@ def _inherited(
     """What every next run of a chain has from the one before."""
     state = run.state
     before = run.event(1).workflow_execution_started_event_attributes
+    reset_points.expire(state, after(run.now, run.retention()))
     started = WorkflowExecutionStartedEventAttributes(
         workflow_id=state.workflow_id,
         original_execution_run_id=run.new_id(),
@@ -194,9 +195,7 @@ def _inherited(
         ),
         first_workflow_task_backoff=optional_duration(backoff),
         priority=before.priority if before.HasField("priority") else None,
-        prev_auto_reset_points=(
-            reset_points.message(state, after(run.now, run.retention())) if state.reset_points else None
-        ),
+        prev_auto_reset_points=reset_points.message(state) if state.reset_points else None,
     )
     for field in ("parent_workflow_execution", "root_workflow_execution"):
         if before.HasField(field):

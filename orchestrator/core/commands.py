@@ -200,6 +200,7 @@ def _upsert_search_attributes(run: Run, command: Command, completion: Completion
 def _modify_properties(run: Run, command: Command, completion: Completion) -> None:
     cause = _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES
     memo: Memo = command.modify_workflow_properties_command_attributes.upserted_memo
+    checks.too_large(cause, "ModifyWorkflowPropertiesCommandAttributes", memo.ByteSize(), run.limits.blob_size)
     size = memo.ByteSize() + sum(len(key) + len(value) for key, value in run.state.memo.items())
     checks.too_large(cause, "ModifyWorkflowPropertiesCommandAttributes. Memo", size, run.limits.memo_size)
     run.add(

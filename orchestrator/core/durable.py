@@ -21,6 +21,7 @@ def durable(state: ExecutionState) -> ExecutionState:
       failures, who works on it;
     - updates that are admitted and not accepted, because a rejection leaves no trace;
     - the search attributes that the server itself keeps on a run, and whether an operator has paused an activity;
+    - until when the run is kept once another one goes on for it;
     - the buffer itself, request ids of signals and cancel requests, the first start of a chain of runs;
     - bookkeeping: stamps, the stored wake-up, the number of transitions.
 
@@ -47,6 +48,7 @@ def durable(state: ExecutionState) -> ExecutionState:
         search_attributes=_normal(
             {name: data for name, data in state.search_attributes.items() if name not in KEPT_BY_SERVER}
         ),
+        reset_points=[each if each.run_id else structs.replace(each, expire_time=0) for each in state.reset_points],
         wake_time=0,
         next_stamp=1,
         original_start_time=0,

@@ -1,5 +1,6 @@
 """Reset points: the first workflow task each build of the worker completed, over all runs of a chain."""
 
+from msgspec import structs
 from temporalio.api.workflow.v1 import ResetPointInfo, ResetPoints
 
 from orchestrator.core.state import ExecutionState, ResetPoint
@@ -17,13 +18,15 @@ def add(state: ExecutionState, new: ResetPoint) -> None:
     del points[:-KEPT]
 
 
-def message(state: ExecutionState, expire_time: int = 0) -> ResetPoints:
-    """The points of a run, as descriptions and the STARTED event of the next run show them.
+def expire(state: ExecutionState, expire_time: int) -> None:
+    """Another run goes on for this one, which is kept until a time in nanoseconds since the epoch."""
+    state.reset_points = [
+        point if point.run_id else structs.replace(point, expire_time=expire_time) for point in state.reset_points
+    ]
 
-    Args:
-        state: of the run.
-        expire_time: until when the run is kept, nanoseconds since the epoch; 0 for one that is open.
-    """
+
+def message(state: ExecutionState) -> ResetPoints:
+    """The points of a run, as descriptions and the STARTED event of the next run show them."""
     return ResetPoints(
         points=[
             ResetPointInfo(
@@ -32,7 +35,7 @@ def message(state: ExecutionState, expire_time: int = 0) -> ResetPoints:
                 run_id=point.run_id or state.run_id,
                 first_workflow_task_completed_id=point.completed_event_id,
                 create_time=timestamp(point.time),
-                expire_time=optional_timestamp(point.expire_time if point.run_id else expire_time),
+                expire_time=optional_timestamp(point.expire_time),
                 resettable=True,
             )
             for point in state.reset_points

@@ -100,8 +100,8 @@ class WorkflowTask(msgspec.Struct, array_like=True):
 class ResetPoint(msgspec.Struct, array_like=True, frozen=True):
     """The first workflow task a build of the worker completed: where a reset goes that undoes that build's work.
 
-    `run_id` is empty for the run itself, else names the earlier run of the chain it belongs to; that one is kept until
-    `expire_time`.
+    `run_id` is empty for the run itself, else names the earlier run of the chain it belongs to. A run that another one
+    went on for is kept until `expire_time`.
     """
 
     build_id: str

@@ -14,6 +14,8 @@ from orchestrator.services.pollers import QueueKey
 
 LONGEST_REASON = 1000
 MOST_WEIGHTS = 1000
+LARGEST_TYPE = 2**15 - 1
+"""What the column holds. A type nobody knows has a configuration like any other, as on a Temporal server."""
 RateLimitUpdate = UpdateTaskQueueConfigRequest.RateLimitUpdate
 
 
@@ -63,7 +65,7 @@ def _changes(request: UpdateTaskQueueConfigRequest) -> bool:
 
 
 def _check(engine: Engine, request: UpdateTaskQueueConfigRequest) -> None:
-    if request.task_queue_type not in TaskQueueType.values():
+    if not 0 <= request.task_queue_type <= LARGEST_TYPE:
         raise InvalidArgument(f"unknown task queue type: {int(request.task_queue_type)}")
     workflow = request.task_queue_type == TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     if workflow and request.HasField("update_queue_rate_limit"):

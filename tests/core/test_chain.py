@@ -101,7 +101,7 @@ def test_the_reset_points_of_a_chain_expire_with_the_runs_they_are_of() -> None:
     first = Simulation()
     first.turn(build.continue_as_new(), worker_version=WorkerVersionStamp(build_id="a"))
     second = next_run(first)
-    assert not reset_points.message(first.state).points[0].HasField("expire_time")
+    assert [time_ns(point.expire_time) for point in reset_points.message(first.state).points] == [first.now + RETENTION]
     second.advance(7)
     second.turn(build.continue_as_new(), worker_version=WorkerVersionStamp(build_id="b"))
     points = {point.build_id: point for point in begun(second).prev_auto_reset_points.points}

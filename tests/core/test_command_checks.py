@@ -257,8 +257,7 @@ BIG = build.payloads("x" * 3000)
         ),
         (
             build.modify(build.memo(a="x" * 3000)),
-            "BadModifyWorkflowPropertiesAttributes: "
-            "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.",
+            "BadModifyWorkflowPropertiesAttributes: ModifyWorkflowPropertiesCommandAttributes exceeds size limit.",
         ),
     ],
 )
@@ -279,7 +278,7 @@ def test_a_search_attribute_past_its_limit_ends_the_run() -> None:
 
 def test_a_memo_that_grows_past_its_limit_ends_the_run() -> None:
     simulation = Simulation(build.start_request(memo=build.memo(a="x" * 1500)), limits=Limits(memo_size=2000))
-    assert simulation.turn(build.modify(build.memo(b="x" * 1500))).endswith("exceeds size limit.")
+    assert simulation.turn(build.modify(build.memo(b="x" * 1500))).endswith(". Memo exceeds size limit.")
     assert not simulation.state.running
 
 

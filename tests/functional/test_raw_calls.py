@@ -148,7 +148,7 @@ async def test_a_reset_may_change_the_options_of_the_new_run(client: Client, tas
     assert description.workflow_execution_info.priority.priority_key == 2
 
 
-@pytest.mark.parametrize("kind", [-1, 77])
+@pytest.mark.parametrize("kind", [-1, 2**15])
 async def test_the_configuration_of_no_kind_of_queue_is_refused(client: Client, task_queue: str, kind: int) -> None:
     request = UpdateTaskQueueConfigRequest(
         namespace=client.namespace,
