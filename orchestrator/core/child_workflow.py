@@ -1,7 +1,7 @@
 """What a parent learns of its children: that one has started, or could not, and how it ended.
 
 A child's end may be told before its start, when the server was interrupted between the two; the start is then written
-first. Whatever is told twice, or of a child nobody waits for, changes nothing.
+first.
 """
 
 from typing import Any, NamedTuple
@@ -87,26 +87,16 @@ def start_failed(run: Run, child: Child, cause: StartChildWorkflowExecutionFaile
     workflow_task.schedule(run)
 
 
-def ended(
-    run: Run, initiated_event_id: int, child_execution: WorkflowExecution, first_run_id: str, event: HistoryEvent
-) -> bool:
+def ended(run: Run, child: Child, child_execution: WorkflowExecution, first_run_id: str, event: HistoryEvent) -> None:
     """The child has ended.
 
     Args:
         run: the parent, open.
-        initiated_event_id: of the event in which it asked for the child.
+        child: it waits for.
         child_execution: the last run of the child.
         first_run_id: the first run of its chain.
         event: with which it closed.
-
-    Returns:
-        Whether this is a child the parent waits for.
     """
-    child = run.state.children.get(initiated_event_id)
-    if child is None or child.workflow_id != child_execution.workflow_id:
-        return False
-    if child.run_id and child.run_id != first_run_id:
-        return False
     if not child.run_id:
         _add_started(run, child, first_run_id)
     ending = ENDINGS[event.event_type]
@@ -122,14 +112,13 @@ def ended(
             namespace_id=child.namespace_id,
             workflow_execution=child_execution,
             workflow_type=WorkflowType(name=child.workflow_type),
-            initiated_event_id=initiated_event_id,
+            initiated_event_id=child.initiated_event_id,
             started_event_id=child.started_event_id,
             **taken,
         ),
     )
-    del run.state.children[initiated_event_id]
+    del run.state.children[child.initiated_event_id]
     workflow_task.schedule(run)
-    return True
 
 
 def _add_started(run: Run, child: Child, run_id: str) -> None:

@@ -19,6 +19,7 @@ def durable(state: ExecutionState) -> ExecutionState:
     - since when a workflow task is kept alive by heartbeats, and whether the run is trying to close;
     - what happened to an activity between its SCHEDULED and its last STARTED event: attempts, backoff, heartbeats,
       failures, who works on it;
+    - which run asked for a child first, before resets;
     - updates that are admitted and not accepted, because a rejection leaves no trace;
     - the search attributes that the server itself keeps on a run, and whether an operator has paused an activity;
     - until when the run is kept once another one goes on for it;
@@ -41,6 +42,7 @@ def durable(state: ExecutionState) -> ExecutionState:
         external_request_ids=[],
         activities={key: _activity(each) for key, each in state.activities.items()},
         buffered=[],
+        children={key: structs.replace(each, asked_by="") for key, each in state.children.items()},
         updates={
             key: structs.replace(each, sent=False) for key, each in state.updates.items() if each.accepted_event_id
         },

@@ -20,6 +20,7 @@ from orchestrator.core import activity, rebuilder, transfers, update, workflow_t
 from orchestrator.core.birth import Identity
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import CHILD_CLOSED, Run
+from orchestrator.core.state import ExecutionState
 from orchestrator.errors import InvalidArgument
 
 RESETTER_IDENTITY = "history-resetter"
@@ -33,8 +34,7 @@ def fork(
     nodes: Iterable[tuple[int, int, bytes]],
     finish_event_id: int,
     *,
-    base_run_id: str,
-    original_start_time: int,
+    base: ExecutionState,
     reason: str,
     now: int,
     limits: Limits,
@@ -46,8 +46,7 @@ def fork(
         identity: of the new run.
         nodes: the history of the base run as (first event id, last event id, serialized History).
         finish_event_id: of the event that ended the workflow task, or would have; it and all after it are left out.
-        base_run_id: of the run the history is taken from.
-        original_start_time: when the chain of resets began, nanoseconds since the epoch.
+        base: the state of the base run.
         reason: told to the worker.
         now: nanoseconds since the epoch.
         limits: in force.
@@ -65,9 +64,13 @@ def fork(
             f"{finish_event_id}"
         )
     rebuilder.begin_again(state, now)
-    state.original_start_time = original_start_time
+    state.original_start_time = base.original_start_time
+    for child in state.children.values():
+        if not child.run_id:
+            known = base.children.get(child.initiated_event_id)
+            child.asked_by = (known.asked_by if known is not None else "") or base.run_id
     run = Run(state, now, limits, visible=True, new_id=new_id, inherited=kept, woken=True)
-    _fail_task(run, base_run_id, reason)
+    _fail_task(run, base.run_id, reason)
     for pending in state.activities.values():
         activity.schedule_again(run, pending)
     return run

@@ -132,6 +132,7 @@ class Child(msgspec.Struct, array_like=True):
     """A child workflow whose end the run has not heard of; without `run_id` it is not known to have started.
 
     `run_id` names the first run of its chain. `started_event_id` is 0 as long as the event waits for its id.
+    `asked_by` names the run that asked for it, if a reset has replaced that one before the child was known to start.
     """
 
     initiated_event_id: int
@@ -142,6 +143,7 @@ class Child(msgspec.Struct, array_like=True):
     close_policy: int
     run_id: str = ""
     started_event_id: int = 0
+    asked_by: str = ""
 
 
 class Parent(msgspec.Struct, array_like=True, frozen=True):

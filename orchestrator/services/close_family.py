@@ -13,6 +13,7 @@ from orchestrator.core.transfers import TransferKind
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.services.engine import Engine, key_of
 from orchestrator.services.parent_close_policy import apply_policy
+from orchestrator.services.start_child import began_as
 from orchestrator.store.ports import Transfer, WorkflowKey
 from orchestrator.store.transition import Unit
 
@@ -78,13 +79,14 @@ async def _tell(engine: Engine, closed: _Closed, parent: Parent) -> None:
             return ""
         if not run.state.running:
             return run.state.reset_run_id
-        if child_workflow.ended(run, parent.initiated_event_id, closed.execution, closed.first_run_id, closed.event):
+        child = run.state.children.get(parent.initiated_event_id)
+        if child is not None and began_as(child, run, closed.first_run_id):
+            child_workflow.ended(run, child, closed.execution, closed.first_run_id, closed.event)
             unit.paid(run.state.run_id, TransferKind.START_CHILD, parent.initiated_event_id)
         return ""
 
-    run_id, seen = parent.run_id, set[str]()
-    while run_id and run_id not in seen:
-        seen.add(run_id)
+    run_id = parent.run_id
+    while run_id:
         run_id = await engine.unit_of_work.execute(key, operation, run_id)
 
 

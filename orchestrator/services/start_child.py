@@ -5,6 +5,8 @@ attempt finds the run of the first, whatever became of it since.
 """
 
 import hashlib
+from copy import copy
+from functools import partial
 from typing import NamedTuple
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -38,21 +40,30 @@ _CONFLICT = WorkflowIdConflictPolicy
 
 
 class _Asked(NamedTuple):
-    """What a parent asked for, as it stands now."""
+    """What a parent asked for, as it stands now.
+
+    Attributes:
+        by: the run that asked first; the parent itself unless a reset made that.
+    """
 
     event: HistoryEvent
     child: Child
     running: bool
+    by: str
     parent: Parent
     root: WorkflowExecution
     priority: bytes
 
 
 class _Fate(NamedTuple):
-    """What to do with a child that has begun: `policy` says how its closed parent left it, ABANDON lets it go on."""
+    """What to do with a child that has begun: `policy` says how its closed parent left it, ABANDON lets it go on.
+
+    `replaced_by` names the run that a reset put in the place of the parent, which is to be asked instead.
+    """
 
     policy: int
     parent: WorkflowExecution
+    replaced_by: str = ""
 
 
 async def start_child(engine: Engine, transfer: Transfer) -> None:
@@ -61,13 +72,16 @@ async def start_child(engine: Engine, transfer: Transfer) -> None:
     asked = await engine.unit_of_work.execute(source, lambda unit: _asked(unit, transfer), transfer.run_id)
     if asked is None:
         return
-    run_id = child_run_id(asked.parent, asked.event)
+    run_id = child_run_id(asked.by, asked.event)
     target = key_of(asked.child.namespace_id, asked.child.workflow_id, engine.cluster.shard_count)
     if asked.running and not asked.child.run_id:
         cause = await _begin(engine, asked, target, run_id)
         if cause is not None:
             await engine.unit_of_work.execute(source, lambda unit: _refuse(unit, transfer, cause), transfer.run_id)
             return
+    elif not await engine.unit_of_work.execute(target, _exists, run_id):
+        await engine.pay(transfer)
+        return
     await _introduce(engine, asked.parent, target, run_id)
 
 
@@ -88,10 +102,24 @@ async def release_child(engine: Engine, transfer: Transfer) -> None:
     await _introduce(engine, parent, key, transfer.run_id)
 
 
-def child_run_id(parent: Parent, initiated: HistoryEvent) -> str:
-    """The id of the first run of a child: the same however often its start is tried."""
-    name = request_id(parent.run_id, parent.initiated_event_id)
+def child_run_id(asked_by: str, initiated: HistoryEvent) -> str:
+    """The id of the first run of the child a run asked for: the same however often its start is tried."""
+    name = request_id(asked_by, initiated.event_id)
     return uuid7(time_ns(initiated.event_time), hashlib.sha256(name.encode()).digest())
+
+
+def began_as(child: Child, parent: Run, first_run_id: str) -> bool:
+    """Whether a run is the first one of a child, known to its parent or not."""
+    asked_by = child.asked_by or parent.state.run_id
+    return first_run_id == (child.run_id or child_run_id(asked_by, parent.event(child.initiated_event_id)))
+
+
+def _exists(unit: Unit) -> bool:
+    try:
+        unit.run()
+    except WorkflowNotFound:
+        return False
+    return True
 
 
 def _asked(unit: Unit, transfer: Transfer) -> _Asked | None:
@@ -110,16 +138,8 @@ def _asked(unit: Unit, transfer: Transfer) -> _Asked | None:
     root = WorkflowExecution(
         workflow_id=state.root_workflow_id or state.workflow_id, run_id=state.root_run_id or state.run_id
     )
-    found = Child(
-        child.initiated_event_id,
-        child.workflow_id,
-        child.workflow_type,
-        child.namespace,
-        child.namespace_id,
-        child.close_policy,
-        child.run_id,
-    )
-    return _Asked(run.event(transfer.event_id), found, state.running, parent, root, state.priority)
+    by = child.asked_by or state.run_id
+    return _Asked(run.event(transfer.event_id), copy(child), state.running, by, parent, root, state.priority)
 
 
 async def _begin(
@@ -134,7 +154,7 @@ async def _begin(
     if namespace.state != NamespaceState.NAMESPACE_STATE_REGISTERED:
         return _C.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_NAMESPACE_NOT_FOUND
     policies = _policies(asked)
-    identity = Identity(namespace.id, run_id, request_id(asked.parent.run_id, asked.parent.initiated_event_id))
+    identity = Identity(namespace.id, run_id, request_id(asked.by, asked.event.event_id))
 
     def operation(unit: Unit) -> None:
         try:
@@ -189,7 +209,10 @@ def _refuse(unit: Unit, transfer: Transfer, cause: StartChildWorkflowExecutionFa
 async def _introduce(engine: Engine, parent: Parent, target: WorkflowKey, run_id: str) -> None:
     """Tells the parent that the child has started; then lets the child go on, or does what the parent left for it."""
     source = key_of(parent.namespace_id, parent.workflow_id, engine.cluster.shard_count)
-    fate = await engine.unit_of_work.execute(source, lambda unit: _meet(unit, parent, run_id), parent.run_id)
+    meet = partial(_meet, parent=parent, first_run_id=run_id)
+    fate = await engine.unit_of_work.execute(source, meet, parent.run_id)
+    while fate.replaced_by:
+        fate = await engine.unit_of_work.execute(source, meet, fate.replaced_by)
 
     def operation(unit: Unit) -> None:
         unit.paid(run_id, TransferKind.RELEASE_CHILD, 0)
@@ -205,19 +228,19 @@ async def _introduce(engine: Engine, parent: Parent, target: WorkflowKey, run_id
     await engine.unit_of_work.execute(target, operation, run_id, needs_current=True)
 
 
-def _meet(unit: Unit, parent: Parent, run_id: str) -> _Fate:
-    """The parent learns of its child, if it still waits for it."""
-    unit.paid(parent.run_id, TransferKind.START_CHILD, parent.initiated_event_id)
-    execution = WorkflowExecution(workflow_id=parent.workflow_id, run_id=parent.run_id)
+def _meet(unit: Unit, parent: Parent, first_run_id: str) -> _Fate:
+    """The parent, or the run in its place, learns of its child, if it still waits for it."""
+    unit.paid(unit.run_id, TransferKind.START_CHILD, parent.initiated_event_id)
+    execution = WorkflowExecution(workflow_id=parent.workflow_id, run_id=unit.run_id)
     on_its_own = _Fate(_P.PARENT_CLOSE_POLICY_ABANDON, execution)
     try:
         run: Run = unit.run()
     except WorkflowNotFound:
         return on_its_own
     child = run.state.children.get(parent.initiated_event_id)
-    if child is None or child.run_id not in ("", run_id):
+    if child is None or not began_as(child, run, first_run_id):
         return on_its_own
     if not run.state.running:
-        return _Fate(child.close_policy, execution)
-    child_workflow.started(run, child, run_id)
+        return _Fate(child.close_policy, execution, run.state.reset_run_id)
+    child_workflow.started(run, child, first_run_id)
     return on_its_own

@@ -62,19 +62,11 @@ def child_refused(parent: Simulation, initiated_event_id: int) -> None:
     )
 
 
-def child_ended(
-    parent: Simulation,
-    initiated_event_id: int,
-    event: HistoryEvent,
-    run_id: str = "child-run",
-    *,
-    first_run_id: str = "child-run",
-    workflow_id: str = "child",
-) -> bool:
-    """The parent learns how a child has ended; returns whether it waited for it."""
-    execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
-    return parent.transact(
-        lambda run: child_workflow.ended(run, initiated_event_id, execution, first_run_id, event),
+def child_ended(parent: Simulation, initiated_event_id: int, event: HistoryEvent, run_id: str = "child-run") -> None:
+    """The parent learns how a child has ended, and in which run."""
+    execution = WorkflowExecution(workflow_id="child", run_id=run_id)
+    parent.transact(
+        lambda run: child_workflow.ended(run, run.state.children[initiated_event_id], execution, "child-run", event),
         paid=(TransferKind.START_CHILD, initiated_event_id),
     )
 
@@ -117,8 +109,7 @@ def reset_to(
         Identity(base.state.namespace_id, base.new_id(), base.new_id()),
         base.nodes(),
         finish_event_id,
-        base_run_id=base.state.run_id,
-        original_start_time=base.state.original_start_time,
+        base=base.state,
         reason="again",
         now=current.now,
         limits=base.limits,

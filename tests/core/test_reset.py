@@ -352,6 +352,8 @@ def test_a_child_that_has_not_answered_is_asked_for_again() -> None:
         (TransferKind.SIGNAL_EXTERNAL, 6),
         (TransferKind.CANCEL_EXTERNAL, 7),
     }
+    assert fresh.state.children[5].asked_by == "run-id"
+    assert reset_to(fresh, 10).state.children[5].asked_by == "run-id", "whoever asked first"
 
 
 def test_a_child_that_has_started_stays_one() -> None:
@@ -446,7 +448,7 @@ def test_children_of_the_runs_that_went_on_are_not_those_of_the_new_run() -> Non
     family.child_started(following, 5)
     child = family.child_of(following, 5)
     child.terminate()
-    assert family.child_ended(following, 5, child.events[-1])
+    family.child_ended(following, 5, child.events[-1])
     fresh = reset_to(base, 9, following=[following])
     assert fresh.story(8) == [BEGUN_AGAIN]
     assert fresh.state.children[5].run_id == "kept-run"

@@ -1,8 +1,7 @@
 """`manage.py` in a process that dies when it is told to: `python -m tests.functional.mortal_server ORDER hugo dev ...`.
 
 ORDER is a file. While it holds `KIND STEPS WORKFLOW_ID`, the process kills itself once it has taken that many steps of
-paying a debt of this kind of that workflow; with 0, before the first. Each call of the unit of work is one step, so
-between two of them one half of an effect is committed and the other is not.
+paying a debt of this kind of that workflow; with 0, before the first. See `tests.support.mortal`.
 """
 
 import os
@@ -17,34 +16,7 @@ from typing import Any
 import django
 
 import manage
-
-
-class Mortal:
-    """What stands in for the engine while a debt is paid: the engine, but with so many steps to live."""
-
-    def __init__(self, engine: Any, steps: int) -> None:
-        self._engine = engine
-        self._steps = steps
-        self.unit_of_work = self
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def execute(self, *args: Any, **options: Any) -> Any:
-        """As the unit of work does, and one step less to live."""
-        result = await self._engine.unit_of_work.execute(*args, **options)
-        self._step()
-        return result
-
-    async def pay(self, transfer: Any) -> None:
-        """As the engine does, and one step less to live."""
-        await self._engine.pay(transfer)
-        self._step()
-
-    def _step(self) -> None:
-        self._steps -= 1
-        if self._steps == 0:
-            die()
+from tests.support.mortal import Mortal
 
 
 @dataclass(frozen=True)
@@ -70,7 +42,7 @@ async def _pay(order: Order, payment: Callable[..., Awaitable[None]], engine: An
     steps = order.steps(transfer.kind, transfer.workflow_id)
     if steps == 0:
         die()
-    await payment(engine if steps is None else Mortal(engine, steps), transfer)
+    await payment(engine if steps is None else Mortal(engine, steps, die), transfer)
 
 
 def main() -> None:

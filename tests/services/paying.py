@@ -1,6 +1,7 @@
 """A server process that pays what runs owe, without transports: raw calls in, stored rows and histories out."""
 
 import uuid
+from contextlib import suppress
 from functools import partial
 
 from temporalio.api.command.v1 import Command
@@ -9,16 +10,20 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 
+from orchestrator.conf import HugoSettings
+from orchestrator.core.transfers import TransferKind
 from orchestrator.models import CurrentExecution, Execution, TransferTask
 from orchestrator.services.bootstrap import check_database
 from orchestrator.services.composition import store_of
 from orchestrator.services.delete_workflow import delete_workflow_execution
 from orchestrator.services.reset_workflow import reset_workflow_execution
-from orchestrator.services.transfer_kinds import pay
+from orchestrator.services.transfer_kinds import KINDS, pay
+from orchestrator.store.ports import Transfer
 from tests.core import builders as build
 from tests.core.simulation import name_of
 from tests.store.consistency import current_run, events_of
 from tests.store.process import ALIAS, Process, until
+from tests.support.mortal import Mortal
 
 NOTHING = build.record_marker()
 """What a workflow does that goes on."""
@@ -29,10 +34,11 @@ class Paying(Process):
 
     Args:
         pays: whether debts are paid; if not, they stay, as if the process died before.
+        settings: of the library.
     """
 
-    def __init__(self, *, pays: bool = True) -> None:
-        super().__init__(store_of(ALIAS, check_database(ALIAS).shard_count))
+    def __init__(self, *, pays: bool = True, settings: HugoSettings | None = None) -> None:
+        super().__init__(store_of(ALIAS, check_database(ALIAS).shard_count), settings)
         if pays:
             self.engine.transfers.pay = partial(pay, self.engine)
 
@@ -44,6 +50,14 @@ class Paying(Process):
     def turn(self, workflow_id: str, *commands: Command) -> None:
         """A worker takes and completes the workflow task."""
         self.complete(self.poll(workflow_id).task_token, *commands or [NOTHING])
+
+    def pay_in_part(self, kind: TransferKind, workflow_id: str, steps: int) -> None:
+        """Takes some steps of the payment of the oldest such debt, and leaves it at that."""
+        rows = TransferTask.objects.filter(kind=kind, workflow_id=workflow_id).order_by("id")
+        row = rows.values_list(*Transfer._fields)[0]
+        transfer = Transfer(*row)._replace(namespace_id=str(row[1]), run_id=str(row[3]))
+        with suppress(Ended):
+            self.run(KINDS[kind](Mortal(self.engine, steps, end), transfer))  # type: ignore[arg-type]
 
     def reset(self, workflow_id: str, finish_event_id: int) -> str:
         """Resets the current run to a workflow task; returns the id of the new one."""
@@ -62,6 +76,15 @@ class Paying(Process):
         request = DeleteWorkflowExecutionRequest(namespace="default", workflow_execution=execution)
         self.do(delete_workflow_execution(self.engine, self.namespace, request))
         until(lambda: not Execution.objects.filter(run_id=execution.run_id).exists(), "the removal")
+
+
+class Ended(Exception):
+    """A payment was left at what is done of it."""
+
+
+def end() -> None:
+    """Leaves it."""
+    raise Ended
 
 
 def child(workflow_id: str = "child", **fields: object) -> Command:
