@@ -1,6 +1,7 @@
 """What must hold of everything a server has stored, whatever happened to it; read from its database."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from temporalio.api.enums.v1 import EventType
@@ -27,6 +28,31 @@ TASK_ENDED = {
     _E.EVENT_TYPE_WORKFLOW_TASK_FAILED: "workflow_task_failed_event_attributes",
     _E.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT: "workflow_task_timed_out_event_attributes",
 }
+
+_CHILD, _SIGNAL, _CANCEL = (
+    _E.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+    _E.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+    _E.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+)
+ANSWERS = {
+    "TIMER_FIRED": (_E.EVENT_TYPE_TIMER_STARTED, "started_event_id", "end"),
+    "TIMER_CANCELED": (_E.EVENT_TYPE_TIMER_STARTED, "started_event_id", "end"),
+    "WORKFLOW_EXECUTION_UPDATE_COMPLETED": (
+        _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+        "accepted_event_id",
+        "end",
+    ),
+    "EXTERNAL_WORKFLOW_EXECUTION_SIGNALED": (_SIGNAL, "initiated_event_id", "end"),
+    "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED": (_SIGNAL, "initiated_event_id", "end"),
+    "EXTERNAL_WORKFLOW_EXECUTION_CANCEL_REQUESTED": (_CANCEL, "initiated_event_id", "end"),
+    "REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED": (_CANCEL, "initiated_event_id", "end"),
+    "CHILD_WORKFLOW_EXECUTION_STARTED": (_CHILD, "initiated_event_id", "start"),
+    "START_CHILD_WORKFLOW_EXECUTION_FAILED": (_CHILD, "initiated_event_id", "start"),
+} | {
+    f"CHILD_WORKFLOW_EXECUTION_{how}": (_CHILD, "initiated_event_id", "end")
+    for how in ("COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT")
+}
+"""By the type of an answer: the type of the event it answers, the field that names that, what is answered."""
 
 
 @dataclass
@@ -101,6 +127,18 @@ def check_history(events: list[HistoryEvent], *, closed: bool) -> None:
                 assert begun.event_type == _E.EVENT_TYPE_WORKFLOW_TASK_STARTED
     assert all(count == 1 for count in activities.values())
     assert all(count == 1 for count in tasks.values())
+    assert all(count == 1 for count in Counter(_answers(events, by_id)).values())
+
+
+def _answers(events: list[HistoryEvent], by_id: dict[int, HistoryEvent]) -> Iterator[tuple[int, str]]:
+    """What has been answered, as often as it was: (id of the event, its start or its end)."""
+    for event in events:
+        answer = ANSWERS.get(EventType.Name(event.event_type).removeprefix("EVENT_TYPE_"))
+        if answer is not None:
+            asked, name, what = answer
+            event_id = getattr(getattr(event, str(event.WhichOneof("attributes"))), name)
+            assert by_id[event_id].event_type == asked
+            yield event_id, what
 
 
 def _check_current(found: Stored, name: str) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import DescribeTaskQueueMode, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue, TaskQueueStats
+from temporalio.api.taskqueue.v1 import TaskQueue, TaskQueueTypeInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
 from temporalio.client import Client
 from temporalio.common import Priority
@@ -48,8 +48,8 @@ async def describe(client: Client, name: str, kind: TaskQueueType.ValueType = WO
     return await client.workflow_service.describe_task_queue(request)
 
 
-async def by_type(client: Client, name: str) -> dict[int, TaskQueueStats]:
-    """The statistics of a queue in the enhanced mode, by type."""
+async def by_type(client: Client, name: str) -> dict[int, TaskQueueTypeInfo]:
+    """What is told of a queue in the enhanced mode, by type."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=name),
@@ -60,7 +60,12 @@ async def by_type(client: Client, name: str) -> dict[int, TaskQueueStats]:
     )
     reply = await client.workflow_service.describe_task_queue(request)
     (version,) = reply.versions_info.values()
-    return {kind: info.stats for kind, info in version.types_info.items()}
+    return dict(version.types_info)
+
+
+async def backlogs(client: Client, name: str) -> dict[int, int]:
+    """How many tasks of a queue wait, by type, as the enhanced mode tells it."""
+    return {kind: info.stats.approximate_backlog_count for kind, info in (await by_type(client, name)).items()}
 
 
 def by_level(seen: DescribeTaskQueueResponse) -> dict[int, int]:
@@ -96,13 +101,15 @@ async def test_tasks_that_wait_are_counted_until_they_are_taken(
     assert by_level(seen) == {1: 3, 2: 3, 3: 0}
     assert seen.stats.approximate_backlog_age.ToNanoseconds() > 0
     assert seen.stats.tasks_add_rate > 0
-    enhanced = await by_type(client, task_queue)
-    assert {kind: stats.approximate_backlog_count for kind, stats in enhanced.items()} == {WORKFLOW: 6, ACTIVITY: 0}
+    assert await backlogs(client, task_queue) == {WORKFLOW: 6, ACTIVITY: 0}
     async with new_worker(client, task_queue, workflows=[Fan], identity="the worker"):
         for handle in handles:
             await handle.result()
         seen = await describe(client, task_queue)
         assert "the worker" in {poller.identity for poller in seen.pollers}
+        polled = await by_type(client, task_queue)
+        assert "the worker" in {poller.identity for poller in polled[WORKFLOW].pollers}
+        assert not polled[ACTIVITY].pollers
         assert seen.stats.approximate_backlog_count == 0
         assert seen.stats.approximate_backlog_age.ToNanoseconds() == 0
         assert seen.stats.tasks_dispatch_rate > 0
@@ -118,8 +125,7 @@ async def test_the_backlog_of_activities_is_told_apart(client: Client, task_queu
 
         await eventually(all_wait)
         assert by_level(await describe(client, queue, ACTIVITY)) == {1: 2, 2: 2, 3: 0}
-        enhanced = await by_type(client, queue)
-        assert {kind: stats.approximate_backlog_count for kind, stats in enhanced.items()} == {WORKFLOW: 0, ACTIVITY: 4}
+        assert await backlogs(client, queue) == {WORKFLOW: 0, ACTIVITY: 4}
         async with new_worker(client, queue, activities=[nothing]):
             await handle.result()
         assert (await describe(client, queue, ACTIVITY)).stats.approximate_backlog_count == 0
