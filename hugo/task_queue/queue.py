@@ -215,23 +215,23 @@ class TaskQueue(LoopOwned, Generic[T]):
         """The unique id of this queue's lease with that number."""
         return UUID(int=self._lease_ids | serial)
 
-    def _end(self, lease: TaskQueueLease[T]) -> None:
-        """Ends an active lease; raises if it is not active."""
+    def _check(self, lease: TaskQueueLease[T]) -> None:
+        """Raises unless the lease is active."""
         if get_ident() != self._thread or self._lessees.waiting:
             self._check_loop()
         if self._closed:
             raise QueueClosed(f"The task queue {self.name!r} is closed.")
-        if lease.expires <= self.clock.monotonic() or self._active.pop(lease.serial, None) is None:
+        if lease.serial not in self._active or lease.expires <= self.clock.monotonic():
             raise LeaseInactive("Lease is no longer active.")
 
     def _complete(self, lease: TaskQueueLease[T]) -> None:
-        self._end(lease)
+        self._check(lease)
+        del self._active[lease.serial]
         if self._listeners or binding.active.recorder is not None:
             self._tell(EventKind.COMPLETED, lease.item, lease, active=-1)
 
     def _heartbeat(self, lease: TaskQueueLease[T], details: Any) -> None:
-        self._end(lease)
-        self._active[lease.serial] = lease
+        self._check(lease)
         now = self.clock.monotonic()
         # What is missing to a full lease is the time since the grant or the last extension.
         extension = now + self.options.lease_duration - lease.expires
@@ -242,7 +242,8 @@ class TaskQueue(LoopOwned, Generic[T]):
     async def _fail(self, lease: TaskQueueLease[T], error: Error, requeue: bool) -> None:
         if not isinstance(error, Error):
             raise ValueError("A lease fails with an Error.")
-        self._end(lease)
+        self._check(lease)
+        del self._active[lease.serial]
         self._tell(EventKind.FAILED, lease.item, lease, error=error, active=-1)
         letter = self._return(lease, error) if requeue else self._bury(lease.returned, error)
         if letter is not None:
@@ -250,7 +251,8 @@ class TaskQueue(LoopOwned, Generic[T]):
             await asyncio.shield(letter)
 
     def _release(self, lease: TaskQueueLease[T]) -> None:
-        self._end(lease)
+        self._check(lease)
+        del self._active[lease.serial]
         self._room -= 1
         self._pending.appendleft(lease.returned)
         self._tell(EventKind.RELEASED, lease.item, lease, active=-1, pending=1)
