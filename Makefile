@@ -37,8 +37,8 @@ check: $(VENV)/dev ## Check format, lint, types, layers, migrations, system chec
 	.ci/check
 
 .PHONY: bench
-bench: $(VENV)/test ## Measure the server; ARGS are those of python -m benchmarks
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV)/test ## Measure the server, or the library with HUGO=1; ARGS are those of python -m benchmarks
+	$(BIN)/python -m benchmarks$(if $(HUGO),.hugo) $(ARGS)
 
 .PHONY: golden
 golden: $(VENV)/test ## Compare with recorded histories and errors of a Temporal server, found by GOLDEN_DIR

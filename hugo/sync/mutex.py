@@ -1,11 +1,11 @@
 """`Mutex`: one task at a time."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from hugo.cancellation import CancelToken
 from hugo.line import Line
-from hugo.loops import LoopOwned
+from hugo.loops import LoopOwned, get_ident
+from hugo.sync.held import Held, once
 
 
 class Mutex(LoopOwned):
@@ -23,35 +23,23 @@ class Mutex(LoopOwned):
         """Whether somebody holds it."""
         return self._locked
 
-    @asynccontextmanager
-    async def lock(self, token: CancelToken | None = None) -> AsyncIterator[None]:
-        """Holds the lock during the block. Raises OperationCanceled when the token fires first."""
-        release = await self.acquire(token)
-        try:
-            yield
-        finally:
-            release()
+    def lock(self, token: CancelToken | None = None) -> Held:
+        """`async with` it to hold the lock during the block. Raises OperationCanceled when the token fires first."""
+        return Held(self._take, self._hand_over, token)
 
     async def acquire(self, token: CancelToken | None = None) -> Callable[[], None]:
         """Takes the lock; returns what releases it, once, however often it is called."""
-        self._check_loop()
+        await self._take(token)
+        return once(self._hand_over)
+
+    async def _take(self, token: CancelToken | None) -> None:
         if token is not None:
             token.raise_if_cancelled()
-        if self._locked:
-            await self._line.wait(token)
+        if self._locked or get_ident() != self._thread:
+            self._check_loop()
+            if self._locked:
+                await self._line.wait(token)
         self._locked = True
-        return once(self._hand_over)
 
     def _hand_over(self) -> None:
         self._locked = self._line.call()
-
-
-def once(release: Callable[[], None]) -> Callable[[], None]:
-    """A function that calls `release` the first time, and does nothing after."""
-    pending = [release]
-
-    def release_once() -> None:
-        if pending:
-            pending.pop()()
-
-    return release_once

@@ -17,15 +17,19 @@ def run(
 ) -> "asyncio.Task[T]":
     """Starts `fn(*args)` as a task, which lives until it ends even if nobody keeps it.
 
-    If the token has fired by then, `fn` is not called and the task is cancelled. Later it is for `fn` to heed it.
+    If the token has fired, `fn` is not called and the task ends cancelled. Later it is for `fn` to heed the token.
     """
-
-    async def begin() -> T:
-        if token is not None:
-            token.raise_if_cancelled()
-        return await fn(*args)
-
-    task = asyncio.get_running_loop().create_task(begin(), name=name)
+    loop = asyncio.get_running_loop()
+    work = fn(*args) if token is None or not token.cancelled else _refused(token)
+    task = loop.create_task(work if asyncio.iscoroutine(work) else _awaited(work), name=name)
     _running.add(task)
     task.add_done_callback(_running.discard)
     return task
+
+
+async def _refused(token: CancelToken) -> Any:
+    token.raise_if_cancelled()
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work

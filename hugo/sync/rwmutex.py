@@ -1,12 +1,11 @@
 """`RwMutex`: many readers or one writer."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from hugo.cancellation import CancelToken
 from hugo.line import Line
 from hugo.loops import LoopOwned
-from hugo.sync.mutex import once
+from hugo.sync.held import Held, once
 
 
 class RwMutex(LoopOwned):
@@ -24,26 +23,25 @@ class RwMutex(LoopOwned):
         self._reader_line = Line(self._reader_leaves)
         self._writer_line = Line(self._writer_leaves)
 
-    @asynccontextmanager
-    async def rlock(self, token: CancelToken | None = None) -> AsyncIterator[None]:
-        """Shares the lock during the block. Raises OperationCanceled when the token fires first."""
-        release = await self.acquire_read(token)
-        try:
-            yield
-        finally:
-            release()
+    def rlock(self, token: CancelToken | None = None) -> Held:
+        """`async with` it to share the lock during the block. Raises OperationCanceled when the token fires first."""
+        return Held(self._share, self._reader_leaves, token)
 
-    @asynccontextmanager
-    async def lock(self, token: CancelToken | None = None) -> AsyncIterator[None]:
-        """Holds the lock alone during the block. Raises OperationCanceled when the token fires first."""
-        release = await self.acquire(token)
-        try:
-            yield
-        finally:
-            release()
+    def lock(self, token: CancelToken | None = None) -> Held:
+        """`async with` it to hold the lock alone. Raises OperationCanceled when the token fires first."""
+        return Held(self._take, self._writer_leaves, token)
 
     async def acquire_read(self, token: CancelToken | None = None) -> Callable[[], None]:
         """Shares the lock; returns what releases it, once, however often it is called."""
+        await self._share(token)
+        return once(self._reader_leaves)
+
+    async def acquire(self, token: CancelToken | None = None) -> Callable[[], None]:
+        """Takes the lock alone; returns what releases it, once, however often it is called."""
+        await self._take(token)
+        return once(self._writer_leaves)
+
+    async def _share(self, token: CancelToken | None) -> None:
         self._check_loop()
         if token is not None:
             token.raise_if_cancelled()
@@ -51,10 +49,8 @@ class RwMutex(LoopOwned):
             await self._reader_line.wait(token)
         else:
             self._readers += 1
-        return once(self._reader_leaves)
 
-    async def acquire(self, token: CancelToken | None = None) -> Callable[[], None]:
-        """Takes the lock alone; returns what releases it, once, however often it is called."""
+    async def _take(self, token: CancelToken | None) -> None:
         self._check_loop()
         if token is not None:
             token.raise_if_cancelled()
@@ -67,7 +63,6 @@ class RwMutex(LoopOwned):
                 raise
         else:
             self._writing = True
-        return once(self._writer_leaves)
 
     def _reader_leaves(self) -> None:
         self._readers -= 1
