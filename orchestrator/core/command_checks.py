@@ -208,6 +208,11 @@ def _set(duration: Duration) -> bool:
     return bool(duration.seconds or duration.nanos)
 
 
+def queue_text(name: str) -> str:
+    """A task queue as the texts print it."""
+    return f'TaskQueue=name:"{name}" kind:TASK_QUEUE_KIND_NORMAL'
+
+
 def name_problem(what: str, where: str, value: str, limits: Limits) -> str:
     """What is wrong with an id or a name, or an empty string."""
     if too_long(value, limits):

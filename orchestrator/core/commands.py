@@ -307,7 +307,7 @@ COMMANDS: dict[CommandType.ValueType, Row] = {
     _C.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION: Row(
         _F.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES,
         "continue_as_new_workflow_execution_command_attributes",
-        continue_as_new.check,
+        checks.check_nothing,
         continue_as_new.apply,
     ),
     _C.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: Row(

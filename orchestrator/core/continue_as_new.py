@@ -1,12 +1,11 @@
 """The command ContinueAsNewWorkflowExecution: its checks and its effect."""
 
-from temporalio.api.command.v1 import Command
+from temporalio.api.command.v1 import Command, ContinueAsNewWorkflowExecutionCommandAttributes
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 
 from orchestrator.core import chain, retry, search_attributes
-from orchestrator.core.command_checks import CommandFailed, name_problem, too_large
+from orchestrator.core.command_checks import CommandFailed, name_problem, queue_text, too_large
 from orchestrator.core.completion import Completion
-from orchestrator.core.limits import Limits
 from orchestrator.core.request_checks import check_queue_name, duration_problem
 from orchestrator.core.run import Run
 from orchestrator.errors import InvalidArgument
@@ -16,11 +15,32 @@ _BAD_ATTRIBUTES = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_BAD_SEARCH_
 _NAME = "ContinueAsNewWorkflowExecutionCommand"
 
 
-def check(command: Command, limits: Limits) -> None:
-    """Raises CommandFailed, or InvalidArgument for what fails the call and not the workflow task."""
+def apply(run: Run, command: Command, completion: Completion) -> None:
+    """Closes the run and begins the next one.
+
+    Raises:
+        CommandFailed: the command fails the workflow task.
+        InvalidArgument: it fails the call and not the workflow task, as on a Temporal server.
+    """
     attributes = command.continue_as_new_workflow_execution_command_attributes
-    workflow_type = attributes.workflow_type.name
-    where = f"WorkflowType={workflow_type} TaskQueue={attributes.task_queue.name}"
+    _check(run, attributes)
+    fields = attributes.search_attributes.indexed_fields
+    if fields:
+        try:
+            search_attributes.validate(fields, completion.search_attribute_types, completion.namespace, run.limits)
+            search_attributes.check_size(fields, run.limits)
+        except InvalidArgument as error:
+            raise CommandFailed(_BAD_ATTRIBUTES, error.message) from None
+    prefix = "ContinueAsNewWorkflowExecutionCommandAttributes."
+    too_large(_CAUSE, f"{prefix} Input", attributes.input.ByteSize(), run.limits.blob_size)
+    too_large(_CAUSE, f"{prefix} Memo", attributes.memo.ByteSize(), run.limits.memo_size)
+    chain.continue_as_new(run, attributes, completion.event_id)
+
+
+def _check(run: Run, attributes: ContinueAsNewWorkflowExecutionCommandAttributes) -> None:
+    limits = run.limits
+    workflow_type = attributes.workflow_type.name or run.state.workflow_type
+    where = f"WorkflowType={workflow_type} {queue_text(attributes.task_queue.name or run.state.task_queue)}"
     if attributes.task_queue.name:
         try:
             check_queue_name(attributes.task_queue.name, limits)
@@ -40,19 +60,3 @@ def check(command: Command, limits: Limits) -> None:
     ):
         if problem := duration_problem(length):
             raise CommandFailed(_CAUSE, f"Invalid {name} on {_NAME}: {problem}. {where}")
-
-
-def apply(run: Run, command: Command, completion: Completion) -> None:
-    """Closes the run and begins the next one."""
-    attributes = command.continue_as_new_workflow_execution_command_attributes
-    fields = attributes.search_attributes.indexed_fields
-    if fields:
-        try:
-            search_attributes.validate(fields, completion.search_attribute_types, completion.namespace, run.limits)
-            search_attributes.check_size(fields, run.limits)
-        except InvalidArgument as error:
-            raise CommandFailed(_BAD_ATTRIBUTES, error.message) from None
-    prefix = "ContinueAsNewWorkflowExecutionCommandAttributes."
-    too_large(_CAUSE, f"{prefix} Input", attributes.input.ByteSize(), run.limits.blob_size)
-    too_large(_CAUSE, f"{prefix} Memo", attributes.memo.ByteSize(), run.limits.memo_size)
-    chain.continue_as_new(run, attributes, completion.event_id)

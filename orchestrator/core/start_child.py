@@ -5,7 +5,7 @@ from temporalio.api.enums.v1 import EventType, ParentClosePolicy, WorkflowIdReus
 from temporalio.api.history.v1 import StartChildWorkflowExecutionInitiatedEventAttributes
 
 from orchestrator.core import priority, retry, search_attribute_types, search_attributes, start
-from orchestrator.core.command_checks import CommandFailed, name_problem, too_large
+from orchestrator.core.command_checks import CommandFailed, name_problem, queue_text, too_large
 from orchestrator.core.completion import Completion, Target
 from orchestrator.core.request_checks import check_queue_name, duration_problem
 from orchestrator.core.run import Run, Transfer
@@ -91,8 +91,8 @@ def _check(run: Run, attributes: StartChildWorkflowExecutionCommandAttributes, t
         try:
             check_queue_name(attributes.task_queue.name, limits)
         except InvalidArgument as error:
-            queue = f'TaskQueue=name:"{attributes.task_queue.name}" kind:TASK_QUEUE_KIND_NORMAL'
-            raise InvalidArgument(f"invalid TaskQueue on {_NAME}: {error.message}. {where} {queue}") from None
+            text = f"invalid TaskQueue on {_NAME}: {error.message}. {where} {queue_text(attributes.task_queue.name)}"
+            raise InvalidArgument(text) from None
     if attributes.HasField("priority"):
         try:
             priority.validate(attributes.priority)

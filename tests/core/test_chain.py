@@ -220,7 +220,11 @@ def test_open_work_ends_with_the_run() -> None:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"workflow_run_timeout": Duration(seconds=-1)}, "Invalid WorkflowRunTimeout on ContinueAsNew"),
+        (
+            {"workflow_run_timeout": Duration(seconds=-1)},
+            "Invalid WorkflowRunTimeout on ContinueAsNewWorkflowExecutionCommand: negative duration. "
+            f'WorkflowType=Order TaskQueue=name:"{QUEUE}" kind:TASK_QUEUE_KIND_NORMAL',
+        ),
         ({"workflow_task_timeout": Duration(seconds=-1)}, "Invalid WorkflowTaskTimeout on ContinueAsNew"),
         ({"backoff_start_interval": Duration(seconds=-1)}, "Invalid BackoffStartInterval on ContinueAsNew"),
         ({"workflow_type": WorkflowType(name="x" * 1001)}, "WorkflowType on ContinueAsNew"),
