@@ -25,8 +25,8 @@ var names *activities
 
 func withActivities(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 20 * time.Second,
-		HeartbeatTimeout:    time.Second,
+		StartToCloseTimeout: time.Minute,
+		HeartbeatTimeout:    time.Minute,
 		WaitForCancellation: true,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 20 * time.Millisecond},
 	})
@@ -54,8 +54,8 @@ func Awaiting(ctx workflow.Context) (result string, err error) {
 // Runs two activities on the same worker, over a task queue made for it.
 func InSession(ctx workflow.Context) (greetings []string, err error) {
 	ctx, err = workflow.CreateSession(withActivities(ctx), &workflow.SessionOptions{
-		CreationTimeout:  20 * time.Second,
-		ExecutionTimeout: 20 * time.Second,
+		CreationTimeout:  time.Minute,
+		ExecutionTimeout: time.Minute,
 	})
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func InSession(ctx workflow.Context) (greetings []string, err error) {
 
 func Locally(ctx workflow.Context) (attempt int32, err error) {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: 20 * time.Second,
+		StartToCloseTimeout: time.Minute,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 20 * time.Millisecond},
 	})
 	err = workflow.ExecuteLocalActivity(ctx, names.Flaky).Get(ctx, &attempt)
@@ -81,7 +81,7 @@ func Locally(ctx workflow.Context) (attempt int32, err error) {
 }
 
 func Prolonged(ctx workflow.Context) (completed int, err error) {
-	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: 20 * time.Second})
+	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: time.Minute})
 	err = workflow.ExecuteLocalActivity(ctx, names.OutlastTask).Get(ctx, &completed)
 	return completed, err
 }

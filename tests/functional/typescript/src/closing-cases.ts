@@ -10,7 +10,17 @@ import { temporal } from '@temporalio/proto';
 import { isOutOfPaper } from './activity-cases';
 import { label } from './label';
 import { EventType, eventually, type Scene } from './scene';
-import { careful, commander, conversation, countdown, labelled, parent, saySignal, stubborn, ticking } from './workflows';
+import {
+  careful,
+  commander,
+  conversation,
+  countdown,
+  labelled,
+  parent,
+  saySignal,
+  stubborn,
+  ticking,
+} from './workflows';
 
 export async function childWorkflow(scene: Scene): Promise<void> {
   const handle = await scene.start(parent, []);

@@ -8,7 +8,7 @@ import * as messages from './message-cases';
 import { replay, versioning } from './replay-cases';
 import { Scene } from './scene';
 
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 
 const cases: [string, (scene: Scene) => Promise<void>][] = [
   ['hello', activities.hello],

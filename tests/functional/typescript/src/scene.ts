@@ -56,6 +56,7 @@ export class Scene {
       taskQueue: this.queue,
       workflowBundle: await bundled(module),
       activities: newActivities(this.client),
+      maxHeartbeatThrottleInterval: 100,
       ...options,
     });
     return await worker.runUntil(work);

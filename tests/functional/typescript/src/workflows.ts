@@ -22,12 +22,12 @@ import type { Activities } from './activities';
 import { label } from './label';
 
 const activities = proxyActivities<Activities>({
-  startToCloseTimeout: '20s',
-  heartbeatTimeout: '1s',
+  startToCloseTimeout: '1m',
+  heartbeatTimeout: '1m',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: 20 },
 });
-const local = proxyLocalActivities<Activities>({ startToCloseTimeout: '20s', retry: { initialInterval: 20 } });
+const local = proxyLocalActivities<Activities>({ startToCloseTimeout: '1m', retry: { initialInterval: 20 } });
 
 export async function hello(name: string): Promise<string> {
   return await activities.compose(name);

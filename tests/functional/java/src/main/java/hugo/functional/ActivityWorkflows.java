@@ -20,8 +20,8 @@ final class ActivityWorkflows {
   static Activities activities() {
     var options =
         ActivityOptions.newBuilder()
-            .setStartToCloseTimeout(Duration.ofSeconds(20))
-            .setHeartbeatTimeout(Duration.ofSeconds(1))
+            .setStartToCloseTimeout(Duration.ofMinutes(1))
+            .setHeartbeatTimeout(Duration.ofMinutes(1))
             .setCancellationType(ActivityCancellationType.WAIT_CANCELLATION_COMPLETED)
             .setRetryOptions(SOON)
             .build();
@@ -30,7 +30,10 @@ final class ActivityWorkflows {
 
   private static Activities localActivities() {
     var options =
-        LocalActivityOptions.newBuilder().setScheduleToCloseTimeout(Duration.ofSeconds(20)).setRetryOptions(SOON).build();
+        LocalActivityOptions.newBuilder()
+            .setScheduleToCloseTimeout(Duration.ofMinutes(1))
+            .setRetryOptions(SOON)
+            .build();
     return Workflow.newLocalActivityStub(Activities.class, options);
   }
 

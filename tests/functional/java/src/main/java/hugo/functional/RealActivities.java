@@ -53,7 +53,7 @@ final class RealActivities implements Activities {
     var info = Activity.getExecutionContext().getInfo();
     while (true) {
       var completed =
-          client.fetchHistory(info.getWorkflowId(), info.getRunId()).getEvents().stream()
+          client.fetchHistory(info.getWorkflowId(), info.getWorkflowRunId()).getEvents().stream()
               .filter(event -> event.getEventType() == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
               .count();
       if (completed >= 2) {

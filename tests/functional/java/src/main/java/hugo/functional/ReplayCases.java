@@ -14,8 +14,8 @@ final class ReplayCases {
   /** A worker without a cache asks for the whole history each time, and replays it. */
   static void replay(Scene everywhere) throws Exception {
     var scene = everywhere.queued("uncached");
-    var working = scene.working(Scene.UNCACHED, worker -> worker.registerWorkflowImplementationTypes(Drawing.Code.class));
-    try (working) {
+    Consumer<Worker> code = worker -> worker.registerWorkflowImplementationTypes(Drawing.Code.class);
+    try (var working = scene.working(Scene.UNCACHED, code)) {
       var run = scene.start("Drawing");
       eventually(() -> !scene.eventsOf(EventType.EVENT_TYPE_TIMER_FIRED).isEmpty());
       var before = run.query("draw", Long.class);

@@ -6,12 +6,14 @@ import io.temporal.api.history.v1.HistoryEvent;
 import io.temporal.client.WorkflowClient;
 import io.temporal.client.WorkflowOptions;
 import io.temporal.client.WorkflowStub;
+import io.temporal.client.WorkflowTargetOptions;
 import io.temporal.worker.Worker;
 import io.temporal.worker.WorkerFactory;
 import io.temporal.worker.WorkerFactoryOptions;
+import io.temporal.worker.WorkerOptions;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -41,7 +43,8 @@ record Scene(WorkflowClient client, String queue, String id) {
   Working working(int cacheSize, Consumer<Worker> work) {
     var options = WorkerFactoryOptions.newBuilder().setWorkflowCacheSize(cacheSize).build();
     var factory = WorkerFactory.newInstance(client, options);
-    var worker = factory.newWorker(queue);
+    var heartbeats = WorkerOptions.newBuilder().setMaxHeartbeatThrottleInterval(Duration.ofMillis(100)).build();
+    var worker = factory.newWorker(queue, heartbeats);
     worker.registerActivitiesImplementations(new RealActivities(client));
     work.accept(worker);
     factory.start();
@@ -67,7 +70,9 @@ record Scene(WorkflowClient client, String queue, String id) {
 
   /** A run of the workflow; the newest one when none is given. */
   WorkflowStub run(String... run) {
-    return client.newUntypedWorkflowStub(id, Stream.of(run).findFirst(), Optional.empty());
+    var target = WorkflowTargetOptions.newBuilder().setWorkflowId(id);
+    Stream.of(run).forEach(target::setRunId);
+    return client.newUntypedWorkflowStub(target.build());
   }
 
   WorkflowExecutionStatus status(String... run) {
