@@ -40,13 +40,13 @@ async def with_timeout(
     with CancelToken.linked(token) as own:
         task: asyncio.Task[Result[T]] = asyncio.ensure_future(attempt(partial(op, own), own))
         try:
-            await _first(task, seconds, clock, token)
+            await ended_within(task, seconds, clock, token)
             if task.done():
                 return await task
             over = Error.timeout(seconds) if token is None or not token.cancelled else Error.canceled(token=token)
             own.cancel(over.message)
             if grace != 0:
-                await _first(task, grace, clock, None)
+                await ended_within(task, grace, clock, None)
             return err(over)
         finally:
             if not task.done():
@@ -54,7 +54,7 @@ async def with_timeout(
                 _cancel(task)
 
 
-async def _first(task: asyncio.Task[Any], seconds: float | None, clock: Clock, token: CancelToken | None) -> None:
+async def ended_within(task: asyncio.Task[Any], seconds: float | None, clock: Clock, token: CancelToken | None) -> None:
     """Returns when the task is done, the seconds are over or the token has fired, whatever is first."""
     woken = asyncio.get_running_loop().create_future()
 
