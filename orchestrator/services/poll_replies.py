@@ -93,9 +93,9 @@ async def _history(engine: Engine, started: StartedWorkflowTask) -> tuple[Histor
     if started.transient:
         # A speculative task may have come into the history meanwhile.
         last = started.transient[0].event_id - 1
-    kept = started.loaded.nodes
+    kept = started.loaded.kept(first, last)
     if kept is not None:
-        nodes = [node for node in kept if node.last_event_id >= first and node.first_event_id <= last][:LARGEST_PAGE]
+        nodes = kept[:LARGEST_PAGE]
     else:
         key: RunKey = started.loaded.key
         nodes = await engine.run_db(engine.store.read_nodes, key, first, last, LARGEST_PAGE, PAGE_SIZE)

@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse
 
 from orchestrator.core.state import WorkflowTask
 from orchestrator.services.task_token import ActivityTaskToken
-from orchestrator.store.transition import Loaded
+from orchestrator.store.loaded import Loaded
 
 
 class QueueKey(NamedTuple):

@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from orchestrator.store.loaded import Loaded
 from orchestrator.store.ports import RunKey, WorkflowKey
-from orchestrator.store.transition import Loaded
 
 
 class Cache:

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import Internal, ServiceError, Unavailable
 from orchestrator.store.cache import Cache
+from orchestrator.store.loaded import Loaded, load
 from orchestrator.store.ports import Changes, Dispatcher, RunKey, Session, Store, VersionConflict, WorkflowKey
-from orchestrator.store.transition import Batch, Loaded, Operation, load
+from orchestrator.store.transition import Batch, Operation
 
 if TYPE_CHECKING:
     from orchestrator.store.unit_of_work import UnitOfWork

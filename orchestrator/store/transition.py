@@ -24,17 +24,16 @@ from orchestrator.core.enforcement import (
 )
 from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
-from orchestrator.core.state import ExecutionState
 from orchestrator.core.update_news import News
 from orchestrator.core.workflow_task import SERVER_IDENTITY
 from orchestrator.errors import WorkflowNotFound
+from orchestrator.store.loaded import Loaded
 from orchestrator.store.ports import (
     Changes,
     Dispatcher,
     Node,
     RunKey,
     Session,
-    Stored,
     Task,
     Transfer,
     Wake,
@@ -44,60 +43,6 @@ from orchestrator.store.records import record_of
 
 EVERYTHING = 2**62
 """More than the id of any event."""
-NODES_KEPT = 256 * 1024
-"""Bytes of history kept with a cached state; a longer history is read from the database."""
-REQUEST_ID_SIZE = 150
-"""Bytes that a request id takes in a set, roughly."""
-
-
-@dataclass(slots=True)
-class Loaded:
-    """A run as this process knows it.
-
-    Attributes:
-        state: its mutable state.
-        version: the stored version it belongs to; 0 for a run no commit has stored.
-        blob: of the state; None after a change that is not encoded yet.
-        nodes: its whole history, or None when it is not at hand.
-        size: bytes of nodes.
-        stored_wake: the wake-up the database holds.
-        request_ids: of signals, in lots that are stored apart, oldest first; None when they are not at hand.
-    """
-
-    key: RunKey
-    state: ExecutionState
-    version: int
-    blob: bytes | None
-    nodes: list[Node] | None = None
-    size: int = 0
-    stored_wake: int = 0
-    request_ids: dict[str, None] | None = None
-
-    @property
-    def workflow(self) -> WorkflowKey:
-        """The workflow it is a run of."""
-        return WorkflowKey(self.key.shard_id, self.state.namespace_id, self.state.workflow_id)
-
-    @property
-    def weight(self) -> int:
-        """Bytes it takes in memory, roughly: the state costs a few times its blob."""
-        return self.size + 4 * len(self.blob or b"") + REQUEST_ID_SIZE * len(self.request_ids or ())
-
-    def snapshot(self) -> bytes:
-        """The blob of the state as it is now."""
-        if self.blob is None:
-            self.blob = states.encode(self.state)
-        return self.blob
-
-    def append(self, nodes: list[Node]) -> None:
-        """Adds new history, unless the history is not at hand or gets too long."""
-        if self.nodes is None:
-            return
-        self.size += sum(len(node.events) for node in nodes)
-        if self.size > NODES_KEPT:
-            self.nodes, self.size = None, 0
-        else:
-            self.nodes.extend(nodes)
 
 
 @dataclass(slots=True)
@@ -219,14 +164,15 @@ class Unit:
     def begin(self, run: Run) -> None:
         """Makes a new run, which becomes the current one."""
         key = RunKey(self.key.shard_id, run.state.run_id)
-        loaded = Loaded(key, run.state, 0, None, nodes=[], request_ids={})
+        loaded = Loaded(key, run.state, 0, None, request_ids={})
         self._created.append((loaded, run))
         self._begun = run.state.run_id
 
     def _nodes(self, loaded: Loaded, first: int, last: int) -> list[Node]:
         """The nodes of a run that hold any event from `first` to `last`; not those of this transition."""
-        if loaded.nodes is not None:
-            return [node for node in loaded.nodes if node.last_event_id >= first and node.first_event_id <= last]
+        kept = loaded.kept(first, last)
+        if kept is not None:
+            return kept
         batch = self._batch
         nodes = batch.session.read_nodes(loaded.key, first, last)
         if loaded.key in batch.dirty:
@@ -416,11 +362,3 @@ class Unit:
     def loaded(self, run: Run) -> Loaded:
         """What this process keeps of a run of this transition."""
         return next(loaded for loaded, known in (*self._runs, *self._created) if known is run)
-
-
-def load(stored: Stored, key: RunKey) -> Loaded:
-    """A run from its stored blob."""
-    assert stored.blob is not None
-    blob = bytes(stored.blob)
-    state = states.decode(blob)
-    return Loaded(key, state, stored.version, blob, stored_wake=state.wake_time)

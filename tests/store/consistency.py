@@ -78,8 +78,9 @@ def check_memory(process: Process) -> None:
             row = Execution.objects.get(shard_id=key.shard_id, run_id=key.run_id)
             assert (loaded.version, loaded.snapshot()) == (row.version, bytes(row.state))
             assert loaded.stored_wake == loaded.state.wake_time
-            if loaded.nodes is not None:
-                assert loaded.nodes == process.store.read_nodes(RunKey(*key), 1, 2**62)
+            if loaded.nodes:
+                stored = process.store.read_nodes(RunKey(*key), loaded.nodes[0].first_event_id, 2**62)
+                assert (loaded.nodes, loaded.size) == (stored, sum(len(node.events) for node in stored))
     open_runs = {str(row.run_id) for row in VisibilityRecord.objects.filter(status=states.RUNNING)}
     for queue in process.engine.matching._queues.values():
         for _, _, _, task in queue.backlog:

@@ -2,8 +2,8 @@
 
 from orchestrator.core.state import ExecutionState
 from orchestrator.store.cache import Cache
+from orchestrator.store.loaded import Loaded
 from orchestrator.store.ports import Node, RunKey
-from orchestrator.store.transition import Loaded
 
 
 def loaded(number: int, *, history: int = 0, status: int = 1) -> Loaded:
