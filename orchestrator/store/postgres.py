@@ -133,8 +133,8 @@ class PostgresSession:
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Session."""
-        statement = node_queries.forwards("history_node", limit=limit, size=size)
-        rows = self._fetch(statement, node_queries.range_parameters(key.shard_id, key.run_id, first, last))
+        query = node_queries.forwards("history_node", key.shard_id, key.run_id, first, last, limit=limit, size=size)
+        rows = self._fetch(*query)
         return [Node(*row) for row in rows]
 
     def read_requests(self, key: RunKey) -> list[bytes]:

@@ -134,13 +134,19 @@ class SqlSession:
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Session."""
-        statement = node_queries.forwards(self._sql.history, limit=limit, size=size)
-        return self._nodes(statement, node_queries.range_parameters(key.shard_id, self._uuid(key.run_id), first, last))
+        return self._nodes(
+            node_queries.forwards(
+                self._sql.history, key.shard_id, self._uuid(key.run_id), first, last, limit=limit, size=size
+            )
+        )
 
     def read_nodes_backwards(self, key: RunKey, last: int, limit: int, size: int = 0) -> list[Node]:
         """See Store."""
-        statement = node_queries.backwards(self._sql.history, limit=limit, size=size)
-        return self._nodes(statement, (key.shard_id, self._uuid(key.run_id), last))
+        return self._nodes(
+            node_queries.backwards(
+                self._sql.history, key.shard_id, self._uuid(key.run_id), last, limit=limit, size=size
+            )
+        )
 
     def read_requests(self, key: RunKey) -> list[bytes]:
         """See Session."""
@@ -151,9 +157,9 @@ class SqlSession:
             )
             return [bytes(lot) for (lot,) in cursor.fetchall()]
 
-    def _nodes(self, statement: str, parameters: tuple[object, ...]) -> list[Node]:
+    def _nodes(self, query: node_queries.Query) -> list[Node]:
         with self._connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
+            cursor.execute(*query)
             return [Node(first, last, bytes(events)) for first, last, events in cursor.fetchall()]
 
     def write(self, changes: Changes) -> None:
