@@ -94,12 +94,18 @@ def _schedule_activity(run: Run, command: Command, completion: Completion) -> No
             f"the number of pending activities, {len(run.state.activities)}, "
             f"has reached the per-workflow limit of {limit}",
         )
-    if any(each.activity_id == attributes.activity_id for each in run.state.activities.values()):
+    pending = run.state.activities.values()
+    ids = completion.activity_ids
+    if ids is None:
+        ids = completion.activity_ids = {each.activity_id for each in pending}
+    # One that was pending may have been cancelled by an earlier command.
+    if attributes.activity_id in ids and any(each.activity_id == attributes.activity_id for each in pending):
         raise CommandFailed(
             _F.WORKFLOW_TASK_FAILED_CAUSE_SCHEDULE_ACTIVITY_DUPLICATE_ID,
             "invalid history builder state for action: add-activitytask-scheduled-event, "
             f"ActivityID: {attributes.activity_id}",
         )
+    ids.add(attributes.activity_id)
     eager = completion.allow_eager and attributes.request_eager_execution
     metadata = command.user_metadata if command.HasField("user_metadata") else None
     scheduled = activity.schedule(run, attributes, completion.event_id, metadata, dispatch=not eager)

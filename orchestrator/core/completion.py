@@ -32,6 +32,7 @@ class Completion:
         messages: what the worker says of updates; those a command stands for are taken out by it.
         cancelled: how many activities no worker had were cancelled; each left an event in the buffer.
         children: the workflow ids of the children initiated so far.
+        activity_ids: all that were pending at any time of it; None before it is known.
     """
 
     event_id: int
@@ -44,6 +45,7 @@ class Completion:
     cancelled: int = 0
     messages: list[Message] = field(default_factory=list)
     children: set[str] = field(default_factory=set)
+    activity_ids: set[str] | None = None
 
     @property
     def wake(self) -> bool:

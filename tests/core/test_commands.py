@@ -114,6 +114,11 @@ def test_a_cancelled_timer_can_be_started_again() -> None:
     assert simulation.story(4) == ["TimerStarted TimerCanceled TimerStarted"]
 
 
+def test_the_id_of_a_cancelled_activity_can_be_used_again_in_the_same_task() -> None:
+    simulation = after(build.schedule_activity("a"), build.cancel_activity(5), build.schedule_activity("a"))
+    assert [each.scheduled_event_id for each in simulation.state.activities.values()] == [7]
+
+
 def test_record_marker() -> None:
     command = build.record_marker("marker", details={"d": build.payloads("1")}, failure=build.application_failure())
     command.record_marker_command_attributes.header.fields["h"].CopyFrom(build.payload("1"))
