@@ -1,8 +1,11 @@
 """A run as one process knows it: its state, the latest of its history, and what else is worth remembering."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+
+from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.core import state as states
 from orchestrator.core.state import ExecutionState
@@ -30,6 +33,7 @@ class Loaded:
             read it.
         size: bytes of nodes.
         stored_wake: the wake-up the database holds.
+        opened: the node whose events were asked for last, and these.
         request_ids: of signals, in lots that are stored apart, oldest first; None when they are not at hand.
     """
 
@@ -40,6 +44,7 @@ class Loaded:
     nodes: list[Node] = field(default_factory=list)
     size: int = 0
     stored_wake: int = 0
+    opened: tuple[Node, Sequence[HistoryEvent]] | None = None
     request_ids: dict[str, None] | None = None
 
     @property
@@ -50,7 +55,8 @@ class Loaded:
     @property
     def weight(self) -> int:
         """Bytes it takes in memory, roughly: the state costs a few times its blob."""
-        return self.size + 4 * len(self.blob or b"") + REQUEST_ID_SIZE * len(self.request_ids or ())
+        opened = 4 * len(self.opened[0].events) if self.opened is not None else 0
+        return self.size + 4 * len(self.blob or b"") + opened + REQUEST_ID_SIZE * len(self.request_ids or ())
 
     def snapshot(self) -> bytes:
         """The blob of the state as it is now."""
@@ -69,6 +75,18 @@ class Loaded:
             self.size -= len(self.nodes[begin].events)
             begin += 1
         self.nodes = self.nodes[begin:]
+
+    def open(self, node: Node) -> None:
+        """Parses the events of a node. What comes of one task is often asked for one by one."""
+        self.opened = node, History.FromString(node.events).events
+
+    def event(self, event_id: int) -> HistoryEvent | None:
+        """An event of the node opened last, to be read only; None when it is not in it."""
+        if self.opened is None:
+            return None
+        node, events = self.opened
+        index = event_id - node.first_event_id
+        return events[index] if 0 <= index < len(events) else None
 
     def kept(self, first: int, last: int) -> list[Node] | None:
         """The nodes that hold any event from `first` to `last`; None when they are not all at hand."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from temporalio.api.history.v1 import History, HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent
 
 from orchestrator.core import closing
 from orchestrator.core import state as states
@@ -345,11 +345,14 @@ class Unit:
         )
 
     def _stored_event(self, loaded: Loaded, event_id: int) -> HistoryEvent:
-        for node in self._nodes(loaded, event_id, event_id):
-            for event in History.FromString(node.events).events:
-                if event.event_id == event_id:
-                    return event
-        raise LookupError(f"event {event_id} is not in the history of {loaded.key.run_id}")
+        found = loaded.event(event_id)
+        if found is None:
+            for node in self._nodes(loaded, event_id, event_id):
+                loaded.open(node)
+            found = loaded.event(event_id)
+        if found is None:
+            raise LookupError(f"event {event_id} is not in the history of {loaded.key.run_id}")
+        return found
 
     def _stored_request_ids(self, loaded: Loaded) -> dict[str, None]:
         if loaded.request_ids is None:

@@ -1,6 +1,7 @@
 """The latest of a run's history in memory."""
 
 import pytest
+from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.store.loaded import NODES_KEPT, TAIL_KEPT, Loaded
 from orchestrator.store.ports import Node, RunKey
@@ -43,3 +44,11 @@ def test_a_node_that_is_too_long_is_not_kept(loaded: Loaded) -> None:
     assert (loaded.nodes, loaded.size) == ([], 0)
     loaded.append([Node(10, 10, b"a")])
     assert ids(loaded.kept(10, 10)) == [10]
+
+
+def test_the_events_of_a_node_are_parsed_once(loaded: Loaded) -> None:
+    assert loaded.event(5) is None
+    events = [HistoryEvent(event_id=event_id) for event_id in (5, 6, 7)]
+    loaded.open(Node(5, 7, History(events=events).SerializeToString()))
+    assert [getattr(loaded.event(event_id), "event_id", None) for event_id in range(4, 9)] == [None, 5, 6, 7, None]
+    assert loaded.event(6) is loaded.event(6)
