@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hugo.cancellation import CancelToken, OperationCanceled, stopped_by
+from hugo.clock import Clock
 from hugo.errors import Error
 from hugo.line import Line
 from hugo.loops import LoopOwned
+from hugo.policies import ExecutionPolicy, Operation, execute
 from hugo.result import Err, Result, err, ok
 from hugo.result.core import settled
 from hugo.sync.run import run
@@ -59,6 +62,21 @@ class ErrGroup(LoopOwned):
         task = run(self._operate, fn, args)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    def go_step(
+        self,
+        operation: Operation[Any],
+        *,
+        step: str = "errgroup.step",
+        policy: ExecutionPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Starts an operation under a policy, named `step`: it is tried again, and taken back if it fails in the end.
+
+        Neither the group's token nor the end of the block stops what takes it back. If that fails too, the group's
+        error is an aggregate of both.
+        """
+        self.go(partial(execute, operation, policy=policy, name=step, clock=clock, token=self._token))
 
     def cancel(self) -> None:
         """Fires the token; unless something has failed, the group's error is then `error.canceled`."""

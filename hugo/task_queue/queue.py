@@ -16,10 +16,10 @@ from hugo.line import Line
 from hugo.loops import LoopOwned, get_ident
 from hugo.sync.run import run
 from hugo.task_queue.closed import LeaseInactive, QueueClosed
-from hugo.task_queue.events import EventKind, LifecycleEvent
+from hugo.task_queue.events import EventKind
 from hugo.task_queue.items import DeadLetter, PendingItem
 from hugo.task_queue.lease import TaskQueueLease
-from hugo.task_queue.measure import measure
+from hugo.task_queue.observers import Listener, Observers
 from hugo.task_queue.options import TaskQueueOptions
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OnDeadLetter = Callable[[DeadLetter[T]], Awaitable[None]]
-Listener = Callable[[LifecycleEvent[T]], None]
 
 
 class TaskQueue(LoopOwned, Generic[T]):
@@ -48,7 +47,7 @@ class TaskQueue(LoopOwned, Generic[T]):
         "_leases",
         "_lessees",
         "_letters",
-        "_listeners",
+        "_observers",
         "_pending",
         "_room",
         "_sequence",
@@ -81,7 +80,7 @@ class TaskQueue(LoopOwned, Generic[T]):
         self._leases = 0
         self._lease_ids = int.from_bytes(os.urandom(8)) << 64
         self._sweeper: Timer | None = None
-        self._listeners: dict[object, Listener[T]] = {}
+        self._observers = Observers(self)
         self._letters: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -121,8 +120,8 @@ class TaskQueue(LoopOwned, Generic[T]):
         self._sequence += 1
         item = PendingItem(value, self._sequence, self.clock.utcnow())
         self._pending.append(item)
-        if self._listeners or binding.active.recorder is not None:
-            self._tell(EventKind.ENQUEUED, item, pending=1)
+        if self._observers.listeners or binding.active.recorder is not None:
+            self._observers.tell(EventKind.ENQUEUED, item, pending=1)
         if self._lessees.waiting:
             self._offer()
         else:
@@ -149,8 +148,8 @@ class TaskQueue(LoopOwned, Generic[T]):
         self._active[serial] = lease = TaskQueueLease(self, item, serial, now, now + duration)
         if self._sweeper is None:
             self._sweep_later()
-        if self._listeners or binding.active.recorder is not None:
-            self._tell(EventKind.LEASE_GRANTED, item, lease, pending=-1, active=1)
+        if self._observers.listeners or binding.active.recorder is not None:
+            self._observers.tell(EventKind.LEASE_GRANTED, item, lease, pending=-1, active=1)
         if self._enqueuers.waiting:
             self._free_slot()
         else:
@@ -159,13 +158,7 @@ class TaskQueue(LoopOwned, Generic[T]):
 
     def add_listener(self, listener: "Listener[T]") -> Callable[[], None]:
         """Calls `listener` with all that happens, in order; returns what stops that. What it raises is logged."""
-        key = object()
-        self._listeners[key] = listener
-
-        def remove() -> None:
-            self._listeners.pop(key, None)
-
-        return remove
+        return self._observers.add(listener)
 
     async def drain(self) -> list[PendingItem[T]]:
         """Closes the queue and hands out its items, for `restore` of another queue.
@@ -174,9 +167,9 @@ class TaskQueue(LoopOwned, Generic[T]):
         """
         leased, pending = self._empty()
         for item in leased:
-            self._tell(EventKind.DRAINED, item, active=-1, from_drain=True)
+            self._observers.tell(EventKind.DRAINED, item, active=-1, from_drain=True)
         for item in pending:
-            self._tell(EventKind.DRAINED, item, pending=-1, from_drain=True)
+            self._observers.tell(EventKind.DRAINED, item, pending=-1, from_drain=True)
         return leased + pending
 
     async def restore(self, items: Iterable[PendingItem[T]]) -> None:
@@ -191,7 +184,7 @@ class TaskQueue(LoopOwned, Generic[T]):
             self._sequence = max(self._sequence, item.sequence_id)
             self._room -= 1
             self._pending.append(item)
-            self._tell(EventKind.ENQUEUED, item, pending=1, from_drain=True)
+            self._observers.tell(EventKind.ENQUEUED, item, pending=1, from_drain=True)
             self._offer()
 
     async def aclose(self) -> None:
@@ -227,8 +220,8 @@ class TaskQueue(LoopOwned, Generic[T]):
     def _complete(self, lease: TaskQueueLease[T]) -> None:
         self._check(lease)
         del self._active[lease.serial]
-        if self._listeners or binding.active.recorder is not None:
-            self._tell(EventKind.COMPLETED, lease.item, lease, active=-1)
+        if self._observers.listeners or binding.active.recorder is not None:
+            self._observers.tell(EventKind.COMPLETED, lease.item, lease, active=-1)
 
     def _heartbeat(self, lease: TaskQueueLease[T], details: Any) -> None:
         self._check(lease)
@@ -237,14 +230,14 @@ class TaskQueue(LoopOwned, Generic[T]):
         extension = now + self.options.lease_duration - lease.expires
         if extension >= self.options.heartbeat_interval:
             lease.expires += extension
-            self._tell(EventKind.HEARTBEAT, lease.item, lease, seconds=extension, details=details)
+            self._observers.tell(EventKind.HEARTBEAT, lease.item, lease, seconds=extension, details=details)
 
     async def _fail(self, lease: TaskQueueLease[T], error: Error, requeue: bool) -> None:
         if not isinstance(error, Error):
             raise ValueError("A lease fails with an Error.")
         self._check(lease)
         del self._active[lease.serial]
-        self._tell(EventKind.FAILED, lease.item, lease, error=error, active=-1)
+        self._observers.tell(EventKind.FAILED, lease.item, lease, error=error, active=-1)
         letter = self._return(lease, error) if requeue else self._bury(lease.returned, error)
         if letter is not None:
             # The letter is delivered even if the worker who failed is cancelled here.
@@ -255,7 +248,7 @@ class TaskQueue(LoopOwned, Generic[T]):
         del self._active[lease.serial]
         self._room -= 1
         self._pending.appendleft(lease.returned)
-        self._tell(EventKind.RELEASED, lease.item, lease, active=-1, pending=1)
+        self._observers.tell(EventKind.RELEASED, lease.item, lease, active=-1, pending=1)
         self._offer()
 
     def _return(
@@ -270,10 +263,10 @@ class TaskQueue(LoopOwned, Generic[T]):
         self._room -= 1
         if self.options.requeue_delay > 0:
             self._delayed[item] = self.clock.call_later(self.options.requeue_delay, lambda: self._wake(item))
-            self._tell(EventKind.REQUEUED, item, error=error, pending=1, from_expiration=from_expiration)
+            self._observers.tell(EventKind.REQUEUED, item, error=error, pending=1, from_expiration=from_expiration)
         else:
             self._pending.append(item)
-            self._tell(EventKind.REQUEUED, item, error=error, pending=1, from_expiration=from_expiration)
+            self._observers.tell(EventKind.REQUEUED, item, error=error, pending=1, from_expiration=from_expiration)
             self._offer()
         return None
 
@@ -293,7 +286,7 @@ class TaskQueue(LoopOwned, Generic[T]):
         from_drain: bool = False,
     ) -> "asyncio.Task[None] | None":
         """Makes a dead letter of an item; returns its delivery."""
-        self._tell(
+        self._observers.tell(
             EventKind.DEAD_LETTERED,
             item,
             error=error,
@@ -341,7 +334,7 @@ class TaskQueue(LoopOwned, Generic[T]):
                 "expiredAt": lease.expires_at,
             }
             error = Error("Lease expired without heartbeat.", ErrorCode.TASK_QUEUE_LEASE_EXPIRED, metadata=details)
-            self._tell(EventKind.EXPIRED, lease.item, lease, error=error, active=-1, from_expiration=True)
+            self._observers.tell(EventKind.EXPIRED, lease.item, lease, error=error, active=-1, from_expiration=True)
             self._return(lease, error, from_expiration=True)
         if self._active:
             self._sweep_later()
@@ -366,48 +359,3 @@ class TaskQueue(LoopOwned, Generic[T]):
         self._lessees.dismiss()
         self._enqueuers.dismiss()
         return leased, pending
-
-    def _tell(
-        self,
-        kind: EventKind,
-        item: PendingItem[T],
-        lease: TaskQueueLease[T] | None = None,
-        *,
-        error: Error | None = None,
-        pending: int = 0,
-        active: int = 0,
-        seconds: float | None = None,
-        details: Any = None,
-        from_drain: bool = False,
-        from_expiration: bool = False,
-    ) -> None:
-        """Tells the diagnostics and the listeners; `pending` and `active` are by how much the numbers changed."""
-        recording = binding.active.recorder is not None
-        if not recording and not self._listeners:
-            return
-        if seconds is None:
-            seconds = 0.0 if lease is None else self.clock.monotonic() - lease.granted
-        event = LifecycleEvent(
-            kind,
-            self.name,
-            item.value,
-            item.sequence_id,
-            item.attempt,
-            item.enqueued_at,
-            self.clock.utcnow(),
-            self.pending_count,
-            self.active_lease_count,
-            item.last_token if lease is None else lease.ownership_token,
-            error,
-            seconds,
-            details,
-            from_drain,
-            from_expiration,
-        )
-        if recording:
-            measure(event, pending, active)
-        for listener in list(self._listeners.values()):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("A listener of task queue %r failed.", self.name)

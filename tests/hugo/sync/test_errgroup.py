@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from hugo.cancellation import CancelToken
-from hugo.clock import settle
+from hugo.clock import FakeClock, settle
 from hugo.errors import Error
+from hugo.policies import ExecutionPolicy, RetryPolicy, StepContext
 from hugo.result import Result, err, ok
 from hugo.sync import ErrGroup
 from tests.hugo.stepping import Run, at_each_step
@@ -171,6 +172,40 @@ async def test_what_waits_for_its_turn_is_not_begun_after_a_failure() -> None:
     assert error is not None
     assert error.message == "no"
     assert begun == []
+
+
+async def test_a_step_is_tried_again_and_taken_back_when_it_fails_in_the_end() -> None:
+    clock, log = FakeClock(), []
+
+    async def step(context: StepContext) -> Result[None]:
+        log.append((context.name, context.attempt))
+        context.register_compensation(log.append, "undone")
+        return err("no", "app.no")
+
+    group = ErrGroup()
+    group.go_step(step, step="charge", policy=ExecutionPolicy(RetryPolicy.fixed(2, 5)), clock=clock)
+    group.go(obedient, group.token)
+    waiting = asyncio.create_task(group.wait())
+    await clock.advance_and_settle(4)
+    assert not group.token.cancelled
+    await clock.advance_and_settle(1)
+    error = (await waiting).error
+    assert error is not None
+    assert error.code == "app.no"
+    assert log == [("charge", 1), "undone", ("charge", 2), "undone"]
+
+
+async def test_a_step_that_cannot_be_taken_back_fails_with_both_errors() -> None:
+    def step(context: StepContext) -> Result[None]:
+        context.register_compensation([].pop)
+        return err("no", "app.no")
+
+    group = ErrGroup()
+    group.go_step(step)
+    error = (await group.wait()).error
+    assert error is not None
+    assert error.code == "error.aggregate"
+    assert [inner.code for inner in error.metadata["errors"]] == ["app.no", "error.exception"]
 
 
 @pytest.mark.parametrize("limit", [0, -1])
