@@ -111,7 +111,9 @@ async def test_a_run_that_is_out_of_time_is_tried_again(client: Client, task_que
             retry_policy=RetryPolicy(initial_interval=QUICK),
         )
         attempt, failure, _ = await handle.result()
-    assert (attempt, failure) == (3, "workflow timeout")
+    # On a slow machine, later attempts may be out of time too.
+    assert attempt >= 3
+    assert failure == "workflow timeout"
     first, *_ = await runs_of(client, handle)
     assert names(await events_of(first))[-1] == "WORKFLOW_EXECUTION_TIMED_OUT"
 
@@ -152,14 +154,15 @@ async def test_retries_end_with_the_time_of_the_whole_chain(client: Client, task
             "time out",
             id=workflow_id,
             task_queue=task_queue,
-            execution_timeout=timedelta(seconds=1),
-            run_timeout=timedelta(seconds=0.6),
+            execution_timeout=timedelta(seconds=3.5),
+            run_timeout=timedelta(seconds=1.2),
             retry_policy=RetryPolicy(initial_interval=QUICK),
         )
         with pytest.raises(WorkflowFailureError) as raised:
             await handle.result()
     assert isinstance(raised.value.cause, TimeoutError)
-    first, last = await runs_of(client, handle)
+    first, *_, last = await runs_of(client, handle)
+    assert first.run_id != last.run_id
     assert (await first.describe()).status == (await last.describe()).status == WorkflowExecutionStatus.TIMED_OUT
     begun = [(await events_of(run))[0].workflow_execution_started_event_attributes for run in (first, last)]
     assert begun[0].workflow_execution_expiration_time == begun[1].workflow_execution_expiration_time
