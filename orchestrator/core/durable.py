@@ -20,7 +20,8 @@ def durable(state: ExecutionState) -> ExecutionState:
     - what happened to an activity between its SCHEDULED and its last STARTED event: attempts, backoff, heartbeats,
       failures, who works on it;
     - which run asked for a child first, before resets;
-    - updates that are admitted and not accepted, because a rejection leaves no trace;
+    - updates that are admitted and not accepted, because a rejection leaves no trace, and whether an event admitted
+      one: it may have been rejected, and sent again;
     - the search attributes that the server itself keeps on a run, and whether an operator has paused an activity;
     - until when the run is kept once another one goes on for it;
     - the buffer itself, request ids of signals and cancel requests, the first start of a chain of runs;
@@ -44,7 +45,9 @@ def durable(state: ExecutionState) -> ExecutionState:
         buffered=[],
         children={key: structs.replace(each, asked_by="") for key, each in state.children.items()},
         updates={
-            key: structs.replace(each, sent=False) for key, each in state.updates.items() if each.accepted_event_id
+            key: structs.replace(each, sent=False, in_history=False)
+            for key, each in state.updates.items()
+            if each.accepted_event_id
         },
         memo=_normal(state.memo),
         search_attributes=_normal(

@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import (
 )
 from temporalio.api.history.v1 import HistoryEvent
 
-from orchestrator.core import child_birth, child_workflow, closing, external, reset
+from orchestrator.core import child_birth, child_workflow, closing, external, reset, signal_requests
 from orchestrator.core.birth import Identity
 from orchestrator.core.state import Parent
 from orchestrator.core.transfers import TransferKind
@@ -115,6 +115,7 @@ def reset_to(
         limits=base.limits,
         new_id=base.new_id,
     )
+    signal_requests.hand_on(current.open(), run)
     if current.state.running:
         current.transact(
             lambda run: closing.terminate(run, reason="again", identity=reset.RESETTER_IDENTITY, replaced=True)

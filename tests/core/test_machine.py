@@ -1,470 +1,181 @@
-"""Random lives of a run: whatever clients, workers and the clock do, the rules of `tests.core.rules` hold.
+"""Random lives of families: a run with children and others it talks to, which goes on in further runs, and is reset."""
 
-They are checked after every transition; here is what only a whole life shows: nothing that was written changes,
-nothing is lost or doubled, and a closed run stays as it is.
-"""
-
-import functools
-import itertools
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition
-from hypothesis.stateful import rule as unlimited_rule
-from temporalio.api.command.v1 import Command
-from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.api.protocol.v1 import Message
+from hypothesis.stateful import invariant, precondition
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.history.v1 import HistoryEvent
 
-from orchestrator.core import activity, signals, workflow_task
-from orchestrator.core import state as states
-from orchestrator.core.deadlines import next_deadline
-from orchestrator.core.enforcement import OverLimit
-from orchestrator.core.limits import Limits
-from orchestrator.core.run import ACTIVITY, WORKFLOW
-from orchestrator.core.state import Activity
-from orchestrator.core.update import FAILED_ATTEMPTS
-from orchestrator.core.update_news import ADMITTED, News
-from orchestrator.errors import InvalidArgument, ResourceExhausted, WorkflowClosed, WorkflowClosing, WorkflowNotReady
-from tests.core import builders as build
-from tests.core.simulation import QUEUE, Simulation
+from orchestrator.core import transfers
+from orchestrator.core.run import CHILD_CLOSED
+from orchestrator.core.transfers import TransferKind
+from orchestrator.errors import InvalidArgument
+from tests.core import family
+from tests.core.lives import Lives, rule
+from tests.core.simulation import Simulation
 
 _E = EventType
-_F = WorkflowTaskFailedCause
+_X = ResetReapplyExcludeType
+TASK_ENDED = (_E.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, _E.EVENT_TYPE_WORKFLOW_TASK_FAILED)
 
-lengths = st.sampled_from([0.0, 1.0, 7.0, 30.0])
-some_lengths = st.sampled_from([None, 2.0, 8.0, 40.0])
-policies = st.sampled_from(
-    [
-        None,
-        build.retry_policy(maximum_attempts=1),
-        build.retry_policy(maximum_attempts=3),
-        build.retry_policy(3, non_retryable_error_types=["Fatal"]),
+
+def signals_of(events: list[HistoryEvent]) -> list[str]:
+    """The names of the signals among events."""
+    return [
+        event.workflow_execution_signaled_event_attributes.signal_name
+        for event in events
+        if event.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
     ]
-)
-failures = st.sampled_from(
-    [
-        build.application_failure(),
-        build.application_failure(type="Fatal"),
-        build.application_failure(non_retryable=True),
-        build.application_failure(next_retry_delay=build.seconds(0)),
-        build.application_failure(next_retry_delay=build.seconds(20)),
-        build.application_failure("x" * 6000),
-    ]
-)
-limits = st.sampled_from(
-    [Limits()] * 3
-    + [
-        Limits(buffered_events=3),
-        Limits(history_count=40),
-        Limits(signals=2, updates_in_flight=2),
-        Limits(pending_activities=1),
-    ]
-)
 
 
-@st.composite
-def activities(draw: st.DrawFn) -> Command:
-    """ScheduleActivityTask with any timeouts, but with enough of them."""
-    fields: dict[str, Any] = {}
-    for name in ("schedule_to_close", "schedule_to_start", "start_to_close", "heartbeat"):
-        length = draw(some_lengths)
-        if length is not None:
-            fields[f"{name}_timeout"] = build.seconds(length)
-    fields["retry_policy"] = draw(policies)
-    fields["request_eager_execution"] = draw(st.booleans())
-    return build.schedule_activity(**fields)
+def all_of(simulation: Simulation) -> list[HistoryEvent]:
+    """What has happened to a run, with or without an id."""
+    return [*simulation.events, *simulation.open().buffer]
 
 
-Wish = tuple[str, Any]
-"""A command still to be fitted to the run: its kind, and what it needs."""
-
-wishes = st.one_of(
-    st.tuples(st.just("schedule activity"), activities()),
-    st.tuples(st.just("schedule activity"), activities()),
-    st.tuples(st.just("cancel activity"), st.integers(0, 5)),
-    st.tuples(st.just("start timer"), lengths),
-    st.tuples(st.just("cancel timer"), st.integers(0, 5)),
-    st.tuples(
-        st.just("plain"),
-        st.sampled_from(
-            [
-                build.record_marker(),
-                build.modify(build.memo(a="1")),
-                build.modify(build.memo(a="null", b="2")),
-                build.upsert(build.attributes(Kind='"x"')),
-                build.upsert(build.attributes(Kind="null", Count="1")),
-            ]
-        ),
-    ),
-)
-bad_commands = st.sampled_from(
-    [
-        build.cancel_timer("unknown"),
-        build.cancel_activity(1),
-        build.upsert(build.attributes(Unknown="1")),
-        build.schedule_activity(start_to_close_timeout=None),
-        build.start_timer(""),
-        build.record_marker(details={"d": build.payloads("1" * 3000)}),
-    ]
-)
-ends = st.sampled_from([build.complete_workflow(), build.fail_workflow(), build.cancel_workflow()])
-
-
-def rule(**strategies: Any) -> Callable[[Callable[..., None]], Any]:
-    """A rule that a limit may cut short, which ends the run."""
-
-    def decorate(step: Callable[..., None]) -> Any:
-        @functools.wraps(step)
-        def limited(lives: "Lives", **drawn: Any) -> None:
-            try:
-                step(lives, **drawn)
-            except OverLimit:
-                assert not lives.simulation.state.running
-
-        return unlimited_rule(**strategies)(limited)
-
-    return decorate
-
-
-class Lives(RuleBasedStateMachine):
-    """One run, its clients, its workers and its clock."""
+class Families(Lives):
+    """A run, those it knows, and the runs before it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.numbers = itertools.count()
-        self.sent: list[str] = []
-        self.requests: set[str] = set()
-        self.written: list[bytes] = []
-        self.closed: bytes = b""
-        self.simulation: Simulation
+        self.chain: list[Simulation] = []
 
-    @initialize(
-        limits=limits,
-        delay=st.sampled_from([0.0, 0.0, 0.0, 5.0]),
-        run_timeout=st.sampled_from([0.0, 0.0, 0.0, 0.0, 60.0]),
-        execution_timeout=st.sampled_from([0.0, 0.0, 0.0, 0.0, 90.0]),
-        how=st.sampled_from(["plain", "eager", "signal"]),
+    # Others answer.
+
+    @precondition(lambda self: self.open_children())
+    @rule(index=st.integers(0, 5), how=st.sampled_from(["start", "start", "refuse", "end"]))
+    def child_answers(self, index: int, how: str) -> None:
+        """What is said twice is passed over by those who say it; an end may come before the start."""
+        parent = self.simulation
+        children = self.open_children()
+        event_id = children[index % len(children)]
+        run_id = f"{parent.state.run_id}-{event_id}"
+        known = parent.state.children[event_id].run_id
+        if how == "start":
+            family.child_started(parent, event_id, run_id)
+        elif how == "refuse" and not known:
+            family.child_refused(parent, event_id)
+        elif how == "end":
+            family.child_ended(parent, event_id, ended_child(), known or run_id)
+
+    @precondition(lambda self: self.simulation.state.running and self.simulation.state.external_signals)
+    @rule(index=st.integers(0, 5), found=st.booleans())
+    def signal_answered(self, index: int, found: bool) -> None:
+        waiting = self.simulation.state.external_signals
+        family.signal_answered(self.simulation, waiting[index % len(waiting)], found=found)
+
+    @precondition(lambda self: self.simulation.state.running and self.simulation.state.external_cancels)
+    @rule(index=st.integers(0, 5), found=st.booleans())
+    def cancel_answered(self, index: int, found: bool) -> None:
+        waiting = self.simulation.state.external_cancels
+        family.cancel_answered(self.simulation, waiting[index % len(waiting)], found=found)
+
+    def open_children(self) -> list[int]:
+        """Children an open run waits for, by the events that asked for them."""
+        return list(self.simulation.state.children) if self.simulation.state.running else []
+
+    # Other runs.
+
+    @precondition(lambda self: self.simulation.successor)
+    @rule()
+    def go_on(self) -> None:
+        """The next run of the chain is the one to look at."""
+        following = self.simulation.successor
+        assert following is not None
+        following.now = self.simulation.now
+        self.chain.append(self.simulation)
+        self.look_at(following)
+
+    @precondition(lambda self: not self.simulation.successor and self.simulation.state.completed_workflow_tasks)
+    @rule(
+        which=st.integers(0, 3),
+        where=st.integers(0, 20),
+        excluded=st.sampled_from([frozenset(), frozenset(), frozenset({int(_X.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL)})]),
     )
-    def begin(self, limits: Limits, delay: float, run_timeout: float, execution_timeout: float, how: str) -> None:
-        fields: dict[str, Any] = {"memo": build.memo(a="0")}
-        if delay:
-            fields["workflow_start_delay"] = build.seconds(delay)
-        if run_timeout:
-            fields["workflow_run_timeout"] = build.seconds(run_timeout)
-        if execution_timeout:
-            fields["workflow_execution_timeout"] = build.seconds(execution_timeout)
-        if how == "signal":
-            self.sent.append("first")
-            request = build.signal_with_start_request(signal_name="first", **fields)
-            self.simulation = Simulation(request, limits=limits)
-        else:
-            self.simulation = Simulation(
-                build.start_request(request_eager_execution=how == "eager", **fields), limits=limits
-            )
-
-    # Clients.
-
-    @rule(request_id=st.sampled_from(["", "", "one", "two"]), skip=st.booleans())
-    def signal(self, request_id: str, skip: bool) -> None:
-        state = self.simulation.state
-        repeated = request_id in self.requests
-        name = f"signal-{next(self.numbers)}"
+    def reset(self, which: int, where: int, excluded: frozenset[int]) -> None:
+        """Any run of the chain, to any of its workflow tasks that has ended."""
+        runs = [*self.chain, self.simulation]
+        first = which % len(runs)
+        base, following = runs[first], runs[first + 1 :]
+        ends = [event.event_id for event in base.events if event.event_type in TASK_ENDED]
+        if not ends:
+            return
+        finish = ends[where % len(ends)]
+        kept = base.events[: finish - 1]
+        left_out = base.events[finish - 1 :] + base.open().buffer
         try:
-            self.simulation.signal(name, request_id, skip_backoff=skip)
-        except WorkflowClosed:
-            assert not state.running
-        except WorkflowClosing:
-            assert state.close_attempted
-        except OverLimit:
-            raise
+            fresh = family.reset_to(base, finish, following=following, excluded=excluded)
         except InvalidArgument:
-            assert state.signals >= self.simulation.limits.signals
-        else:
-            if not repeated:
-                self.sent.append(name)
-            if request_id:
-                self.requests.add(request_id)
+            # The end of a later attempt stands directly behind its own SCHEDULED and STARTED: none is refused.
+            raise AssertionError(f"event {finish} ended a workflow task") from None
+        assert fresh.events[: finish - 1] == kept
+        expected = signals_of(kept)
+        if not excluded:
+            expected += signals_of(left_out) + [name for each in following for name in signals_of(each.events)]
+        assert signals_of(all_of(fresh)) == expected
+        self.sent = expected
+        for event in left_out:
+            self.check_answer_is_kept(fresh, event)
+        assert fresh.state.timers.keys() == timers_open_at(kept)
+        self.chain = runs[:first]
+        self.look_at(fresh)
 
-    @rule(number=st.integers(0, 4))
-    def update(self, number: int) -> None:
-        update_id = f"update-{number}"
-        if self.simulation.look(update_id) is not None:
-            return
-        state, limits = self.simulation.state, self.simulation.limits
-        try:
-            self.simulation.update(update_id)
-        except WorkflowClosed:
-            assert not state.running
-        except WorkflowClosing:
-            assert state.close_attempted
-        except WorkflowNotReady:
-            assert state.workflow_task_attempt >= FAILED_ATTEMPTS
-        except ResourceExhausted:
-            assert len(state.updates) == limits.updates_in_flight
-        else:
-            assert self.simulation.look(update_id) == News(ADMITTED)
+    def check_answer_is_kept(self, fresh: Simulation, event: HistoryEvent) -> None:
+        """What has become of a child is not told twice to the base run, so the new run must know it."""
+        attributes: Any = getattr(event, str(event.WhichOneof("attributes")))
+        if event.event_type in CHILD_CLOSED:
+            assert attributes.initiated_event_id not in fresh.state.children
+        elif event.event_type == _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:
+            assert (TransferKind.START_CHILD, attributes.initiated_event_id) not in fresh.owed
 
-    @rule()
-    def cancel(self) -> None:
-        self.simulation.cancel()
-
-    @precondition(lambda self: self.simulation.state.running)
-    @rule(number=st.integers(0, 2))
-    def attach(self, number: int) -> None:
-        request_id = f"attached-{number}"
-        if request_id not in self.simulation.state.request_ids:
-            self.simulation.transact(lambda run: signals.attach_request(run, request_id=request_id))
-
-    @precondition(lambda self: self.simulation.state.running)
-    @rule(sure=st.integers(0, 9))
-    def terminate(self, sure: int) -> None:
-        if sure == 9:
-            self.simulation.terminate()
-
-    @precondition(lambda self: self.simulation.state.sticky_queue)
-    @rule()
-    def reset_sticky(self) -> None:
-        self.simulation.transact(workflow_task.clear_sticky)
-
-    # Workers of workflow tasks.
-
-    @precondition(lambda self: any(kind == WORKFLOW for kind, _ in self.simulation.tasks))
-    @rule(queue=st.sampled_from(["", "", QUEUE, "other"]))
-    def poll(self, queue: str) -> None:
-        task = self.simulation.task
-        assert self.simulation.poll(queue) == (task.sticky or queue in ("", task.task_queue))
-
-    @precondition(lambda self: self.simulation.state.workflow_task)
-    @rule(
-        wanted=st.lists(wishes, min_size=1, max_size=4),
-        force=st.booleans(),
-        inline=st.booleans(),
-        sticky=st.sampled_from(["", "sticky"]),
-    )
-    def complete(self, wanted: list[Wish], force: bool, inline: bool, sticky: str) -> None:
-        self.hold_workflow_task()
-        commands: list[Command] = []
-        for kind, detail in wanted:
-            self.fulfil(commands, kind, detail)
-        assert not self.simulation.complete(*commands, force=force, inline=inline, sticky=sticky)
-
-    @precondition(lambda self: self.simulation.state.updates and self.simulation.state.workflow_task)
-    @rule(
-        answers=st.lists(st.sampled_from(["accept", "complete", "reject", "nothing"]), min_size=5, max_size=5),
-        options=st.fixed_dictionaries(
-            {"force": st.booleans(), "inline": st.booleans(), "repeats_events": st.booleans()}
-        ),
-        sticky=st.sampled_from(["", "sticky"]),
-    )
-    def answer_updates(self, answers: list[str], options: dict[str, bool], sticky: str) -> None:
-        """The worker only deals with updates: those it has been sent, and those it accepted before."""
-        self.hold_workflow_task()
-        messages: list[Message] = []
-        given = zip(self.simulation.state.updates.items(), answers, strict=False)
-        for (update_id, update), answer in given:
-            if not update.accepted_event_id:
-                if not update.sent or answer == "nothing":
-                    continue
-                if answer == "reject":
-                    messages.append(build.rejection(update_id))
-                    continue
-                messages.append(build.acceptance(update_id))
-            if answer == "complete":
-                messages.append(build.response(update_id))
-        heartbeat = options["force"] and not messages
-        carried = [key for key, each in self.simulation.state.updates.items() if each.sent]
-        assert not self.simulation.complete(sticky=sticky, messages=messages, **options)
-        if not heartbeat and self.simulation.state.running:
-            assert {key for key in carried if self.simulation.look(key) is None} <= self.simulation.news.keys()
-            assert not any(
-                each.sent and not each.accepted_event_id and key in carried
-                for key, each in self.simulation.state.updates.items()
-            )
-
-    def fulfil(self, commands: list[Command], kind: str, detail: Any) -> None:
-        """Adds the command of a wish, if the run has what it is about."""
-        state = self.simulation.state
-        match kind:
-            case "schedule activity":
-                if len(state.activities) + len(commands) < self.simulation.limits.pending_activities:
-                    command = Command()
-                    command.CopyFrom(detail)
-                    command.schedule_activity_task_command_attributes.activity_id = f"activity-{next(self.numbers)}"
-                    commands.append(command)
-            case "cancel activity":
-                open_ones = [key for key, each in state.activities.items() if not each.cancel_requested]
-                if open_ones:
-                    command = build.cancel_activity(open_ones[detail % len(open_ones)])
-                    if command not in commands:
-                        commands.append(command)
-            case "start timer":
-                commands.append(build.start_timer(f"timer-{next(self.numbers)}", detail))
-            case "cancel timer":
-                timers = [*state.timers, *self.fired_unseen()]
-                if timers:
-                    command = build.cancel_timer(timers[detail % len(timers)])
-                    if command not in commands:
-                        commands.append(command)
-            case _:
-                commands.append(detail)
-
-    def fired_unseen(self) -> list[str]:
-        """Timers that have fired behind the back of the worker."""
-        return [
-            event.timer_fired_event_attributes.timer_id
-            for event in self.simulation.open().buffer
-            if event.event_type == _E.EVENT_TYPE_TIMER_FIRED
-        ]
-
-    @precondition(lambda self: self.has_workflow_task())
-    @rule(end=ends, sure=st.integers(0, 3), tidy=st.booleans())
-    def close(self, end: Command, sure: int, tidy: bool) -> None:
-        """Closes, perhaps after cancelling what is open, which must not stand in the way."""
-        if sure == 3:
-            state = self.simulation.state
-            open_ones = [key for key, each in state.activities.items() if tidy and not each.cancel_requested]
-            unseen = bool(state.buffered)
-            text = self.simulation.complete(*(build.cancel_activity(key) for key in open_ones), end)
-            assert text == ("UnhandledCommand" if unseen else "")
-            assert self.simulation.state.running == unseen
-
-    @precondition(lambda self: self.has_workflow_task())
-    @rule(commands=st.lists(bad_commands, min_size=1, max_size=2))
-    def complete_badly(self, commands: list[Command]) -> None:
-        self.simulation.complete(build.record_marker(), *commands)
-
-    @precondition(lambda self: self.has_workflow_task())
-    @rule()
-    def fail_task(self) -> None:
-        self.simulation.fail_task()
-
-    def hold_workflow_task(self) -> None:
-        """A worker takes the workflow task unless one has it."""
-        if not self.has_workflow_task():
-            self.simulation.poll()
-
-    def has_workflow_task(self) -> bool:
-        """Whether a worker holds the workflow task."""
-        task = self.simulation.state.workflow_task
-        return task is not None and task.started_event_id > 0
-
-    # Workers of activities.
-
-    @precondition(lambda self: any(kind == ACTIVITY for kind, _ in self.simulation.tasks))
-    @rule(index=st.integers(0, 5))
-    def poll_activity(self, index: int) -> None:
-        waiting = [event_id for kind, event_id in self.simulation.tasks if kind == ACTIVITY]
-        pending = self.simulation.state.activities[waiting[index % len(waiting)]]
-        self.simulation.poll_activity(pending.activity_id)
-
-    @precondition(lambda self: self.simulation.state.activities)
-    @rule(index=st.integers(0, 5))
-    def complete_activity(self, index: int) -> None:
-        """By id, so that it need not be started."""
-        pending = list(self.simulation.state.activities.values())
-        self.simulation.complete_activity(pending[index % len(pending)].activity_id, build.payloads("1"))
-
-    @precondition(lambda self: self.started_activities())
-    @rule(index=st.integers(0, 5), failure=failures)
-    def fail_activity(self, index: int, failure: Any) -> None:
-        self.simulation.fail_activity(self.started_activity(index).activity_id, failure)
-
-    @precondition(lambda self: self.started_activities())
-    @rule(index=st.integers(0, 5))
-    def heartbeat(self, index: int) -> None:
-        self.simulation.heartbeat(self.started_activity(index).activity_id, build.payloads("1"))
-
-    @precondition(lambda self: self.started_activities())
-    @rule(index=st.integers(0, 5))
-    def cancel_activity(self, index: int) -> None:
-        pending = self.started_activity(index)
-        if pending.cancel_requested:
-            self.simulation.cancel_activity(pending.activity_id)
-            return
-        with pytest.raises(InvalidArgument):
-            self.simulation.cancel_activity(pending.activity_id)
-
-    def started_activities(self) -> list[Activity]:
-        """Attempts that workers have."""
-        return [each for each in self.simulation.state.activities.values() if each.started_time]
-
-    def started_activity(self, index: int) -> Activity:
-        """One of them."""
-        started = self.started_activities()
-        return started[index % len(started)]
-
-    @precondition(lambda self: self.started_activities())
-    @rule(index=st.integers(0, 5))
-    def stale_answer(self, index: int) -> None:
-        """An activity that is over is found no more."""
-        scheduled = self.started_activity(index).scheduled_event_id
-        assert activity.find(self.simulation.open(), scheduled).scheduled_event_id == scheduled
-
-    # The clock.
-
-    @rule(seconds=st.sampled_from([0.0, 0.5, 3.0, 11.0, 25.0]))
-    def advance(self, seconds: float) -> None:
-        self.simulation.advance(seconds)
-        self.nothing_is_due()
-
-    @rule(seconds=st.sampled_from([0.0, 3.0, 25.0]))
-    def wake_late_or_in_vain(self, seconds: float) -> None:
-        self.simulation.sleep(seconds)
-        self.simulation.fire()
-        self.nothing_is_due()
-
-    def nothing_is_due(self) -> None:
-        """What was due is done, so that the clock never fires for ever."""
-        state = self.simulation.state
-        assert not state.running or not next_deadline(state) or next_deadline(state) > self.simulation.now
+    def look_at(self, simulation: Simulation) -> None:
+        """Another run is the one that lives."""
+        self.simulation = simulation
+        self.sent = signals_of(all_of(simulation))
+        self.written = []
+        self.closed = b""
 
     # What must hold.
 
     @invariant()
-    def history_only_grows(self) -> None:
-        history = [event.SerializeToString(deterministic=True) for event in self.simulation.events]
-        assert history[: len(self.written)] == self.written
-        self.written = history
+    def a_run_that_closes_tells_those_that_must_know(self) -> None:
+        state = self.simulation.state
+        told = (TransferKind.CLOSE, 0) in self.simulation.owed
+        replaced = self.simulation.events[-1].workflow_execution_terminated_event_attributes.reason == "again"
+        if not state.running and not replaced:
+            assert told == transfers.left_children(state)
 
     @invariant()
-    def every_signal_is_written_once_and_in_order(self) -> None:
-        kind = _E.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
-        events = [*self.simulation.events, *self.simulation.open().buffer]
-        found = [
-            event.workflow_execution_signaled_event_attributes.signal_name
-            for event in events
-            if event.event_type == kind
-        ]
-        assert found == self.sent
-
-    @invariant()
-    def every_update_is_accepted_once_and_then_completed_once(self) -> None:
-        accepted: dict[str, int] = {}
-        completed: set[str] = set()
-        for event in self.simulation.events:
-            if event.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
-                update_id = event.workflow_execution_update_accepted_event_attributes.protocol_instance_id
-                assert update_id not in accepted
-                accepted[update_id] = event.event_id
-            elif event.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
-                attributes = event.workflow_execution_update_completed_event_attributes
-                assert attributes.accepted_event_id == accepted[attributes.meta.update_id]
-                assert attributes.meta.update_id not in completed
-                completed.add(attributes.meta.update_id)
-
-    @invariant()
-    def a_closed_run_never_changes(self) -> None:
-        if self.simulation.state.running:
-            return
-        # Only waking it counts as a transition.
-        self.simulation.state.transitions = 0
-        now = states.encode(self.simulation.state)
-        assert self.closed in (b"", now)
-        self.closed = now
+    def a_next_run_is_named_by_the_last_event(self) -> None:
+        last = self.simulation.events[-1]
+        named = getattr(getattr(last, str(last.WhichOneof("attributes"))), "new_execution_run_id", "")
+        following = self.simulation.successor
+        assert named == (following.state.run_id if following is not None else "")
+        assert following is None or not self.simulation.state.running
 
 
-Lives.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
-TestLives = Lives.TestCase
+def ended_child() -> HistoryEvent:
+    """With which a child closed."""
+    event = HistoryEvent(event_type=_E.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
+    event.workflow_execution_terminated_event_attributes.SetInParent()
+    return event
+
+
+def timers_open_at(events: list[HistoryEvent]) -> set[str]:
+    """The timers that events started and did not end."""
+    pending: dict[int, str] = {}
+    for event in events:
+        match event.event_type:
+            case _E.EVENT_TYPE_TIMER_STARTED:
+                pending[event.event_id] = event.timer_started_event_attributes.timer_id
+            case _E.EVENT_TYPE_TIMER_FIRED:
+                del pending[event.timer_fired_event_attributes.started_event_id]
+            case _E.EVENT_TYPE_TIMER_CANCELED:
+                del pending[event.timer_canceled_event_attributes.started_event_id]
+    return set(pending.values())
+
+
+Families.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestFamilies = Families.TestCase

@@ -212,6 +212,16 @@ def test_an_update_that_was_taken_over_is_taken_over_again() -> None:
     assert [event.event_type for event in third.events] == [event.event_type for event in second.events[:8]]
 
 
+def test_an_update_that_was_taken_over_and_rejected_may_be_sent_again() -> None:
+    fresh = reset_to(updated(), 4)
+    fresh.turn()
+    assert not fresh.state.updates
+    fresh.update("accepted")
+    fresh.poll()
+    fresh.complete(messages=[build.acceptance("accepted")])
+    assert fresh.last("WorkflowExecutionUpdateAccepted").HasField("accepted_request")
+
+
 def test_an_update_nobody_has_accepted_ends_with_its_run() -> None:
     base = signalled()
     base.update()
