@@ -136,7 +136,6 @@ class Run:
         successor: the run that goes on for this one, begun in the same transition.
         inherited: the history a new run begins with, as `finish` returns it.
         transfers: what this transition owes to other runs.
-        transferred: what it paid of what earlier ones owed.
         news: what became of updates, by their ids, for who waits for them.
     """
 
@@ -160,7 +159,6 @@ class Run:
     successor: "Run | None" = None
     inherited: list[tuple[int, int, bytes]] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
-    transferred: list[Transfer] = field(default_factory=list)
     news: dict[str, News] = field(default_factory=dict)
     _open: list[HistoryEvent] | None = None
     _buffer: list[HistoryEvent] | None = None

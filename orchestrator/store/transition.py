@@ -309,7 +309,6 @@ class Unit:
                     self.now,
                 )
             )
-        changes.transferred.extend((key, each.kind, each.event_id) for each in run.transferred)
         for number, lot in enumerate(run.request_lots, state.signal_request_lots - len(run.request_lots)):
             changes.requests.append((key, number, msgspec.msgpack.encode(lot)))
             if loaded.request_ids is not None:
