@@ -1,5 +1,6 @@
 """Leases on a channel: pumps that keep a channel filled with leased work."""
 
+import asyncio
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -90,7 +91,7 @@ class TaskQueueChannelAdapter(Generic[L]):
     async def aclose(self) -> None:
         """Stops the pumps, gives leases nobody has read back to the source, and closes it if it is owned."""
         self._group.token.cancel("The adapter is closed.")
-        await self._pumps
+        await asyncio.wait([self._pumps])
         while (lease := self.reader.try_read()) is not None:
             await _give_back(lease)
         if self._owns_queue:

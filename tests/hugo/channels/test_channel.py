@@ -236,6 +236,22 @@ async def test_a_writer_cancelled_at_any_await_has_added_nothing() -> None:
     assert await at_each_step(scenario) == 2
 
 
+async def test_who_was_cancelled_and_has_not_run_yet_is_passed_over() -> None:
+    channel: Channel[int] = Channel(1)
+    readers = [asyncio.create_task(channel.reader.read()) for _ in range(2)]
+    await settle()
+    readers[0].cancel()
+    assert channel.writer.try_write(1)
+    assert await readers[1] == 1
+    await channel.writer.write(2)
+    writers = [asyncio.create_task(channel.writer.write(number)) for number in (3, 4)]
+    await settle()
+    writers[0].cancel()
+    assert channel.reader.try_read() == 2
+    await writers[1]
+    assert channel.reader.try_read() == 4
+
+
 async def test_a_channel_belongs_to_one_event_loop() -> None:
     channel: Channel[int] = Channel()
     await channel.writer.write(1)
