@@ -53,11 +53,6 @@ class ChannelReader(LoopOwned, Generic[T]):
         return self._available + self._promised
 
     @property
-    def ready(self) -> bool:
-        """Whether an item can be taken without waiting."""
-        return self._available > 0
-
-    @property
     def drained(self) -> bool:
         """Whether the channel is completed and empty."""
         return self._completed and not self._available and not self._promised

@@ -183,16 +183,14 @@ class ChannelWriter(Generic[T]):
 
     def _drop_for(self, item: T) -> bool:
         """Makes room in a full channel as its mode says; False if the mode is to wait."""
-        match self._full_mode:
-            case FullMode.WAIT:
-                return False
-            case FullMode.DROP_NEWEST:
-                self._items[-1] = item
-            case FullMode.DROP_OLDEST:
-                self._items.popleft()
-                self._items.append(item)
-            case FullMode.DROP_WRITE:
-                pass
+        if self._full_mode is FullMode.WAIT:
+            return False
+        # Without items every place is reserved, and the new item is the only one to drop.
+        if self._items and self._full_mode is FullMode.DROP_NEWEST:
+            self._items[-1] = item
+        elif self._items and self._full_mode is FullMode.DROP_OLDEST:
+            self._items.popleft()
+            self._items.append(item)
         return True
 
     def _free_slot(self) -> None:

@@ -160,6 +160,16 @@ async def test_a_reserved_place_is_kept_until_it_is_filled_or_freed() -> None:
     assert channel.writer.try_write(5)
 
 
+@pytest.mark.parametrize("mode", [FullMode.DROP_NEWEST, FullMode.DROP_OLDEST, FullMode.DROP_WRITE])
+async def test_a_reserved_place_is_not_dropped(mode: FullMode) -> None:
+    channel: Channel[int] = Channel(1, full_mode=mode)
+    slot = await channel.writer.reserve()
+    assert channel.writer.try_write(1)
+    assert channel.reader.count == 0
+    assert slot.fill(2)
+    assert await channel.reader.read() == 2
+
+
 async def test_a_place_in_a_completed_channel_cannot_be_filled() -> None:
     channel: Channel[int] = Channel(1)
     slot = await channel.writer.reserve()
