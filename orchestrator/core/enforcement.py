@@ -1,11 +1,8 @@
 """Limits that end a run or its workflow task, as a Temporal server enforces them."""
 
-from collections.abc import Iterable
-
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 
 from orchestrator.core import update, workflow_task
-from orchestrator.core.limits import Limits
 from orchestrator.core.run import Run
 from orchestrator.errors import InvalidArgument
 
@@ -13,10 +10,6 @@ HISTORY_SIZE = "Workflow history size exceeds limit."
 HISTORY_COUNT = "Workflow history count exceeds limit."
 STATE_SIZE = "Workflow mutable state size exceeds limit."
 TRANSACTION_SIZE = "Transaction size exceeds limit."
-
-
-class TransactionTooLarge(InvalidArgument):
-    """A transition writes more events at once than it may; it is refused, and nothing changes."""
 
 
 class OverLimit(InvalidArgument):
@@ -62,23 +55,6 @@ def enforce_limits(run: Run) -> None:
         raise OverLimit(state.run_id, HISTORY_COUNT)
     if run.stored_size > limits.state_size and run.stored_size - update.bytes_in_flight(state) > limits.state_size:
         raise OverLimit(state.run_id, STATE_SIZE)
-
-
-def check_transaction(sizes: Iterable[int], limits: Limits) -> None:
-    """Checks the history nodes that a transition is about to write.
-
-    Args:
-        sizes: of each, in bytes.
-        limits: the numbers in force.
-
-    Raises:
-        TransactionTooLarge: one is too large.
-    """
-    largest = max(sizes, default=0)
-    if largest > limits.transaction_size:
-        raise TransactionTooLarge(
-            f"transaction size of {largest} bytes exceeds limit of {limits.transaction_size} bytes"
-        )
 
 
 def _too_much_buffered(run: Run) -> bool:

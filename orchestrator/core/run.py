@@ -21,6 +21,7 @@ from orchestrator.core.state import ExecutionState
 from orchestrator.core.update_news import News
 from orchestrator.core.wire import timestamp
 from orchestrator.core.workflow_task_events import settle
+from orchestrator.errors import InvalidArgument
 
 WORKFLOW = 1
 ACTIVITY = 2
@@ -71,6 +72,13 @@ CHILD_CLOSED = {
     _E.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT: "child_workflow_execution_timed_out_event_attributes",
 }
 """The same for children."""
+
+
+class TransactionTooLarge(InvalidArgument):
+    """A transition writes more events at once than it may; it is refused, and nothing changes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"transaction size of {size} bytes exceeds limit of {limit} bytes")
 
 
 @dataclass(slots=True)
@@ -284,10 +292,13 @@ class Run:
             self._append(event)
         self._buffer = []
 
-    def finish(self) -> list[tuple[int, int, bytes]]:
+    def finish(self, *, limited: bool = True) -> list[tuple[int, int, bytes]]:
         """Ends the transition and returns its history nodes as (first event id, last event id, serialized History).
 
         Buffered events are flushed unless a worker holds the workflow task.
+
+        Raises:
+            TransactionTooLarge: a node is larger than one may be, if they are to be `limited`.
         """
         state = self.state
         task = state.workflow_task
@@ -298,6 +309,8 @@ class Run:
         nodes = list(self.inherited)
         for batch in self.batches:
             data = History(events=batch).SerializeToString()
+            if limited and len(data) > self.limits.transaction_size:
+                raise TransactionTooLarge(len(data), self.limits.transaction_size)
             state.history_size += len(data)
             nodes.append((batch[0].event_id, batch[-1].event_id, data))
         state.transitions += 1

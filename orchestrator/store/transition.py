@@ -15,15 +15,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from orchestrator.core import closing
 from orchestrator.core import state as states
 from orchestrator.core.deadlines import set_wake
-from orchestrator.core.enforcement import (
-    TRANSACTION_SIZE,
-    OverLimit,
-    TransactionTooLarge,
-    check_transaction,
-    enforce_limits,
-)
+from orchestrator.core.enforcement import TRANSACTION_SIZE, OverLimit, enforce_limits
 from orchestrator.core.limits import Limits
-from orchestrator.core.run import Run
+from orchestrator.core.run import Run, TransactionTooLarge
 from orchestrator.core.update_news import News
 from orchestrator.core.workflow_task import SERVER_IDENTITY
 from orchestrator.errors import WorkflowNotFound
@@ -223,9 +217,14 @@ class Unit:
             if run.successor is not None:
                 previous = run.state.run_id
                 self.begin(run.successor)
-        completed = [(loaded, run, self._complete(run)) for loaded, run in (*self._runs, *self._created) if run.changed]
-        if limited:
-            self._check_transaction(completed)
+        changed = [(loaded, run) for loaded, run in (*self._runs, *self._created) if run.changed]
+        try:
+            completed = [(loaded, run, self._complete(run, limited)) for loaded, run in changed]
+        except TransactionTooLarge as error:
+            for _, run in changed:
+                if run.completes_task:
+                    raise OverLimit(run.state.run_id, TRANSACTION_SIZE, error.message) from None
+            raise
         for loaded, run, nodes in completed:
             self._merge(loaded, run, nodes)
         for loaded, _ in self._created:
@@ -250,7 +249,7 @@ class Unit:
         for callback in self._undone:
             callback()
 
-    def _complete(self, run: Run) -> list[Node]:
+    def _complete(self, run: Run, limited: bool) -> list[Node]:
         """Ends the transition of one run; whatever can go wrong goes wrong here, before anything is merged."""
         dispatcher = self._batch.dispatcher
         enforce_limits(run)
@@ -258,20 +257,9 @@ class Unit:
             dispatcher.assign(self, run)
         if run.dispatches and self._batch.placer is not None:
             self._batch.placer.place(run)
-        nodes = [Node(*node) for node in run.finish()]
+        nodes = [Node(*node) for node in run.finish(limited=limited)]
         set_wake(run)
         return nodes
-
-    def _check_transaction(self, completed: "list[tuple[Loaded, Run, list[Node]]]") -> None:
-        """Checks what is about to be written. What a worker brings it would bring again: that ends its run."""
-        try:
-            for _, run, nodes in completed:
-                check_transaction((len(node.events) for node in nodes[len(run.inherited) :]), self.limits)
-        except TransactionTooLarge as error:
-            for _, run, _ in completed:
-                if run.completes_task:
-                    raise OverLimit(run.state.run_id, TRANSACTION_SIZE, error.message) from None
-            raise
 
     def _merge(self, loaded: Loaded, run: Run, nodes: list[Node]) -> None:
         """Adds what a run's transition did to what the commit writes."""
