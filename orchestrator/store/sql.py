@@ -22,6 +22,7 @@ from orchestrator.models import (
     VisibilityRecord,
 )
 from orchestrator.store import node_queries
+from orchestrator.store.outcome import was_applied
 from orchestrator.store.ports import (
     Changes,
     Node,
@@ -292,22 +293,9 @@ class SqlStore(SqlTasks):
         self.connection.close()
 
     def was_applied(self, changes: Changes) -> bool | None:
-        """See Store. One row that only this commit can have written decides for all of it.
-
-        Versions are read under lock, where the database has locks: that waits for a commit that is still under way.
-        """
+        """See Store."""
         with self.transaction() as session:
-            for key, version, blob in changes.updated:
-                row = session.lock_runs({key: 0}).get(key)
-                if row is None or row.version < version:
-                    return False
-                if row.version == version:
-                    return bytes(row.blob or b"") == blob
-            for key, node in changes.nodes:
-                return node in session.read_nodes(key, node.first_event_id, node.last_event_id)
-            for key, _, _ in changes.created:
-                return bool(session.lock_runs({key: 0}))
-        return None
+            return was_applied(session, changes)
 
     @reading
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:

@@ -65,6 +65,13 @@ def test_somebody_else_wrote_the_same_version(opened: Opened, run: RunKey, kind:
 
 
 @pytest.mark.parametrize("kind", [transition, start_beside])
+def test_somebody_else_came_to_the_same_state(opened: Opened, run: RunKey, kind: Callable[[RunKey], Changes]) -> None:
+    changes = kind(run)
+    opened.write(update(run, 2, b"mine", nodes=[(run, node(3, 4, b"other"))]))
+    assert opened.store.was_applied(changes) is False
+
+
+@pytest.mark.parametrize("kind", [transition, start_beside])
 def test_applied_and_the_run_went_on(opened: Opened, run: RunKey, kind: Callable[[RunKey], Changes]) -> None:
     changes = kind(run)
     opened.write(changes)
