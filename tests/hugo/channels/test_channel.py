@@ -262,6 +262,31 @@ async def test_who_was_cancelled_and_has_not_run_yet_is_passed_over() -> None:
     assert channel.reader.try_read() == 4
 
 
+async def test_a_channel_is_not_drained_before_the_last_promised_item_is_taken() -> None:
+    channel: Channel[int] = Channel()
+    promised = asyncio.create_task(channel.reader.read())
+    await settle()
+    channel.writer.try_write(1)
+    channel.writer.try_complete()
+    promised.cancel()
+    assert not channel.reader.drained
+    # This reader comes before the other one runs, and gets what that one gives back.
+    assert await channel.reader.read() == 1
+    assert channel.reader.drained
+
+
+async def test_a_writer_that_was_promised_room_is_refused_when_the_channel_is_completed_first() -> None:
+    channel: Channel[int] = Channel(1)
+    await channel.writer.write(1)
+    waiting = asyncio.create_task(channel.writer.write(2))
+    await settle()
+    assert channel.reader.try_read() == 1
+    channel.writer.try_complete()
+    with pytest.raises(ChannelClosed):
+        await waiting
+    assert channel.reader.drained
+
+
 async def test_a_channel_belongs_to_one_event_loop() -> None:
     channel: Channel[int] = Channel()
     await channel.writer.write(1)
