@@ -11,6 +11,7 @@ from uuid import UUID
 from hugo.cancellation import CancelToken
 from hugo.clock import SYSTEM_CLOCK, Clock, Timer
 from hugo.diagnostics import binding
+from hugo.diagnostics.instruments import TASKQUEUE_POLL_LATENCY
 from hugo.errors import Error, ErrorCode
 from hugo.line import Line
 from hugo.loops import LoopOwned, get_ident
@@ -137,6 +138,7 @@ class TaskQueue(LoopOwned, Generic[T]):
             self._check_loop()
         if token is not None:
             token.raise_if_cancelled()
+        asked = None if binding.active.recorder is None else self.clock.monotonic()
         if self._available and not self._closed:
             self._available -= 1
         elif self._closed or not await self._lessees.wait(token) or self._closed:
@@ -150,6 +152,8 @@ class TaskQueue(LoopOwned, Generic[T]):
             self._sweep_later()
         if self._observers.listeners or binding.active.recorder is not None:
             self._observers.tell(EventKind.LEASE_GRANTED, item, lease, pending=-1, active=1)
+        if asked is not None:
+            TASKQUEUE_POLL_LATENCY.record((now - asked) * 1000, {"taskqueue.name": self.name})
         if self._enqueuers.waiting:
             self._free_slot()
         else:

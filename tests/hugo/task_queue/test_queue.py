@@ -458,6 +458,20 @@ async def test_what_happens_is_measured() -> None:
     assert recorded.attributes(instruments.TASKQUEUE_ENQUEUED) == [{"taskqueue.name": "orders"}] * 2
 
 
+async def test_how_long_workers_wait_for_work_is_measured() -> None:
+    recorded = Recorded()
+    configure(recorder=recorded)
+    try:
+        site = Site()
+        waiting = asyncio.create_task(site.queue.lease())
+        await site.clock.advance_and_settle(4)
+        await site.queue.enqueue("a")
+        await waiting
+    finally:
+        reset()
+    assert recorded.values(instruments.TASKQUEUE_POLL_LATENCY) == [4000]
+
+
 @pytest.mark.parametrize("end", ["drain", "aclose"])
 async def test_the_numbers_measured_go_back_to_zero_at_the_end(end: str) -> None:
     recorded = Recorded()
