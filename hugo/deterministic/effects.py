@@ -10,7 +10,7 @@ from hugo.deterministic.codec import JsonCodec, PayloadCodec
 from hugo.deterministic.outcome import Outcome
 from hugo.deterministic.record import EFFECT, DeterministicRecord, RunScope
 from hugo.deterministic.store import DeterministicStateStore
-from hugo.diagnostics.spans import start_span
+from hugo.deterministic.tracing import stage
 from hugo.errors import Error, ErrorCode
 from hugo.result.capture import attempt
 from hugo.result.core import Err, MaybeAwaitable, Ok, Result, err, ok, settled
@@ -99,12 +99,8 @@ class EffectStore:
         """
         if not effect_id.strip():
             raise ValueError("An effect has an id.")
-        span = start_span("Deterministic.effect.capture", {"deterministic.effect_id": effect_id})
-        result = await self._capture(effect_id, effect, type_, record_failures, token)
-        if isinstance(result, Err):
-            span.set_attributes({"deterministic.error.code": result.error.code or ""})
-        span.end(error=None if result.error is None else result.error.message)
-        return result
+        with stage("effect.capture", {"deterministic.effect_id": effect_id}) as tell:
+            return tell(await self._capture(effect_id, effect, type_, record_failures, token))
 
     async def _capture(
         self,

@@ -1,12 +1,13 @@
 """Branches of code by version, each with one outcome for each run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, Never, TypeAlias, TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.deterministic.effects import Captured, EffectStore, Final
+from hugo.deterministic.tracing import stage
 from hugo.deterministic.version_gate import VersionDecision, VersionGate, VersionGateContext
 from hugo.errors import Error, ErrorCode
 from hugo.result.core import Err, MaybeAwaitable, Result, err
@@ -82,15 +83,14 @@ class DeterministicGate:
 
         It is remembered as `EffectStore.capture` says.
         """
-        builder: GateBuilder[T] = GateBuilder(
-            self._versions, self._effects, VersionGateContext(change_id, min_version, max_version), initial
-        )
-        chosen = builder.for_version(max_version, upgraded).fallback(legacy)
-        return await chosen.execute(record_failures=record_failures, token=token)
+        wanted = VersionGateContext(change_id, min_version, max_version)
+        builder: GateBuilder[T] = GateBuilder(self._versions, self._effects, wanted, initial)
+        newest = builder.when(lambda decision: decision.version >= max_version, upgraded)
+        return await newest.fallback(legacy).execute(record_failures=record_failures, token=token)
 
     def workflow(
         self, change_id: str, min_version: int, max_version: int, *, initial: Initial = None
-    ) -> "GateBuilder[Any]":
+    ) -> "GateBuilder[Never]":
         """Branches to be named one by one; raises ValueError unless 0 < min_version <= max_version."""
         if not 0 < min_version <= max_version:
             raise ValueError("Versions are positive, and the smallest is not above the largest.")
@@ -110,29 +110,34 @@ class GateBuilder(Generic[T]):
     _branches: tuple[tuple[Callable[[VersionDecision], bool], Branch[T]], ...] = ()
     _fallback: Branch[T] | None = None
 
-    def when(self, holds: Callable[[VersionDecision], bool], branch: Branch[T]) -> "GateBuilder[T]":
+    def when(self, holds: Callable[[VersionDecision], bool], branch: Branch[U]) -> "GateBuilder[T | U]":
         """Takes the branch if `holds` is true for the decision."""
-        return replace(self, _branches=(*self._branches, (holds, branch)))
+        branches = (*self._branches, (holds, branch))
+        return GateBuilder(self._versions, self._effects, self._wanted, self._initial, branches, self._fallback)
 
-    def for_version(self, version: int, branch: Branch[T]) -> "GateBuilder[T]":
+    def for_version(self, version: int, branch: Branch[U]) -> "GateBuilder[T | U]":
         """Takes the branch for one version; raises ValueError for one outside the range."""
         return self.for_range(version, version, branch)
 
-    def for_range(self, first: int, last: int, branch: Branch[T]) -> "GateBuilder[T]":
+    def for_range(self, first: int, last: int, branch: Branch[U]) -> "GateBuilder[T | U]":
         """Takes the branch for the versions from `first` to `last`; raises ValueError if not all are in the range."""
         if not self._wanted.min_version <= first <= last <= self._wanted.max_version:
             raise ValueError(f"{first} to {last} is not within the versions of {self._wanted.change_id}.")
         return self.when(lambda decision: first <= decision.version <= last, branch)
 
-    def fallback(self, branch: Branch[T]) -> "GateBuilder[T]":
+    def fallback(self, branch: Branch[U]) -> "GateBuilder[T | U]":
         """Takes the branch if no other is taken."""
-        return replace(self, _fallback=branch)
+        return GateBuilder(self._versions, self._effects, self._wanted, self._initial, self._branches, branch)
 
     async def execute(self, *, record_failures: Final = True, token: CancelToken | None = None) -> Result[T]:
         """The outcome of the first branch that fits the run's version, remembered as `EffectStore.capture` says.
 
         Without one that fits, the error is `error.version.conflict`.
         """
+        with stage("workflow.execute", {"deterministic.change_id": self._wanted.change_id}) as tell:
+            return tell(await self._execute(record_failures, token))
+
+    async def _execute(self, record_failures: Final, token: CancelToken | None) -> Result[T]:
         wanted = self._wanted
         decided = await self._versions.require(
             wanted.change_id, wanted.min_version, wanted.max_version, initial=self._initial

@@ -7,7 +7,8 @@ from datetime import datetime
 from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.deterministic.record import VERSION, DeterministicRecord, RunScope
 from hugo.deterministic.store import DeterministicStateStore
-from hugo.diagnostics.spans import start_span
+from hugo.deterministic.tracing import stage
+from hugo.diagnostics.spans import Attribute
 from hugo.errors import Error, ErrorCode
 from hugo.result.capture import try_
 from hugo.result.core import Err, Result, err, ok
@@ -69,18 +70,9 @@ class VersionGate:
         """
         if not change_id.strip():
             raise ValueError("A change has an id.")
-        span = start_span("Deterministic.version_gate.require", {"deterministic.change_id": change_id})
-        result = await self._require(VersionGateContext(change_id, min_version, max_version), initial)
-        match result:
-            case Err(error):
-                span.set_attributes({"deterministic.error.code": error.code or ""})
-                span.end(error=error.message)
-            case _:
-                span.set_attributes(
-                    {"deterministic.version": result.value.version, "deterministic.is_new": result.value.is_new}
-                )
-                span.end()
-        return result
+        with stage("version_gate.require", {"deterministic.change_id": change_id}) as tell:
+            wanted = VersionGateContext(change_id, min_version, max_version)
+            return tell(await self._require(wanted, initial), _described)
 
     async def _require(
         self, wanted: VersionGateContext, initial: Callable[[VersionGateContext], int] | None
@@ -115,6 +107,14 @@ class VersionGate:
             on_error=lambda exception: Error.from_exception(exception).with_metadata(changeId=wanted.change_id),
         )
         return chosen.then(lambda version: _within(wanted, version, "initialVersion"))
+
+
+def _described(decision: VersionDecision) -> dict[str, Attribute]:
+    return {
+        "deterministic.version": decision.version,
+        "deterministic.is_new": decision.is_new,
+        "deterministic.recorded_at": decision.recorded_at.isoformat(),
+    }
 
 
 def _within(wanted: VersionGateContext, version: int, what: str) -> Result[int]:

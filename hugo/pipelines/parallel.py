@@ -8,8 +8,8 @@ from hugo.cancellation import CancelToken
 from hugo.clock import Clock
 from hugo.errors import Error, ErrorCode
 from hugo.policies import DEFAULT_POLICY, ExecutionPolicy, Operation, execute
-from hugo.policies.shield import to_the_end
 from hugo.result.core import Err, Ok, Result, Undo, err, ok
+from hugo.shield import to_the_end
 
 T = TypeVar("T")
 

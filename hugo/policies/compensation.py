@@ -10,9 +10,9 @@ from typing import ParamSpec, TypeAlias
 from hugo.cancellation import CancelToken
 from hugo.clock import Clock
 from hugo.errors import Error
-from hugo.policies.shield import to_the_end
 from hugo.result.core import Err, Result, Undo, ok, settled
 from hugo.result.timeout import with_timeout
+from hugo.shield import to_the_end
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error
 from hugo.result.capture import attempt
 from hugo.result.core import MaybeAwaitable, Result, err
+from hugo.shield import to_the_end
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ async def with_timeout(
     None means no limit. When its time is over, the operation's own token fires; it then has `grace` seconds to end by
     itself, None being as long as it takes, before its task is cancelled and nobody waits for it any longer. How it ends
     after its time does not matter; an error is logged. What it raises within its time is the error `error.exception`.
+    If the calling task is cancelled, the operation is too, and that is raised once it has ended.
     """
     clock = clock or SYSTEM_CLOCK
     if token is not None and token.cancelled:
@@ -48,6 +50,11 @@ async def with_timeout(
             if grace != 0:
                 await ended_within(task, grace, clock, None)
             return err(over)
+        except asyncio.CancelledError:
+            own.cancel("The caller was cancelled.")
+            task.cancel()
+            await to_the_end(asyncio.wait({task}))
+            raise
         finally:
             if not task.done():
                 own.cancel("The operation is no longer waited for.")

@@ -207,7 +207,19 @@ async def test_a_span_tells_what_was_captured() -> None:
         await store.capture("pay", Effect(err("no", "refused")))
     (span,) = traced.spans
     assert (span.name, span.error) == ("Deterministic.effect.capture", "no")
-    assert span.attributes == {"deterministic.effect_id": "pay", "deterministic.error.code": "refused"}
+    assert span.attributes == {
+        "deterministic.stage": "effect.capture",
+        "deterministic.effect_id": "pay",
+        "deterministic.error.code": "refused",
+    }
+
+
+async def test_a_span_ends_whatever_is_raised() -> None:
+    with recording() as (_, traced), pytest.raises(TypeError):
+        await effects().capture("pay", lambda: Unknown(1))
+    (span,) = traced.spans
+    assert span.ended
+    assert "not registered" in (span.error or "")
 
 
 class Captures(RuleBasedStateMachine):

@@ -215,13 +215,25 @@ async def test_the_ids_of_changes_and_effects_may_be_the_same() -> None:
 
 async def test_a_span_tells_what_was_decided() -> None:
     with recording() as (_, traced):
-        gate = VersionGate(InMemoryStateStore(), SCOPE)
+        gate = VersionGate(InMemoryStateStore(), SCOPE, clock=CLOCK)
         await gate.require("tax", 1, 2)
         await gate.require("tax", 3, 4)
     decided, conflict = traced.spans
     assert decided.attributes == {
+        "deterministic.stage": "version_gate.require",
         "deterministic.change_id": "tax",
         "deterministic.version": 2,
         "deterministic.is_new": True,
+        "deterministic.recorded_at": CLOCK.utcnow().isoformat(),
     }
     assert (decided.error, conflict.error) == (None, "Version 2 of tax is not between 3 and 4.")
+
+
+async def test_a_span_is_around_a_branch_and_what_it_needs() -> None:
+    with recording() as (_, traced):
+        await gate_over(InMemoryStateStore()).workflow("tax", 1, 1).for_version(1, lambda _: err("no")).execute()
+    assert [(span.name, span.error) for span in traced.spans] == [
+        ("Deterministic.workflow.execute", "no"),
+        ("Deterministic.version_gate.require", None),
+        ("Deterministic.effect.capture", "no"),
+    ]

@@ -103,7 +103,7 @@ async def test_the_callers_token_is_a_cancellation(before: bool) -> None:
     assert await code_after(clock, 0, running) == ErrorCode.CANCELED
 
 
-async def test_the_cancellation_of_the_task_propagates_and_stops_the_operation() -> None:
+async def test_the_cancellation_of_the_task_propagates_when_the_operation_has_ended() -> None:
     begun, stopped = asyncio.Event(), asyncio.Event()
 
     async def wait(token: CancelToken) -> Result[int]:
@@ -118,4 +118,4 @@ async def test_the_cancellation_of_the_task_propagates_and_stops_the_operation()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await stopped.wait()
+    assert stopped.is_set()
