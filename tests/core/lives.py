@@ -184,7 +184,7 @@ class Lives(RuleBasedStateMachine):
         ),
         sticky=st.sampled_from(["", "sticky"]),
     )
-    def answer_updates(self, answers: list[str], options: dict[str, bool], sticky: str) -> None:
+    def answer_updates(self, answers: list[str], options: dict[str, Any], sticky: str) -> None:
         """The worker only deals with updates: those it has been sent, and those it accepted before."""
         self.hold_workflow_task()
         messages: list[Message] = []

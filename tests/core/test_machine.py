@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition
-from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.command.v1 import Command
+from temporalio.api.enums.v1 import EventType, ParentClosePolicy, ResetReapplyExcludeType
 from temporalio.api.history.v1 import HistoryEvent
 
 from orchestrator.core import transfers
@@ -42,7 +43,35 @@ class Families(Lives):
         super().__init__()
         self.chain: list[Simulation] = []
 
-    # Others answer.
+    # Others are asked, and answer.
+
+    @precondition(lambda self: self.simulation.state.workflow_task)
+    @rule(
+        wanted=st.lists(st.sampled_from(["start child", "start child", "signal", "request cancel"]), max_size=3),
+        force=st.booleans(),
+    )
+    def reach_out(self, wanted: list[str], force: bool) -> None:
+        self.reach_out_for(wanted, force)
+
+    def reach_out_for(self, wanted: list[str], force: bool) -> None:
+        """The worker does nothing but ask others, or nothing at all."""
+        self.hold_workflow_task()
+        commands: list[Command] = []
+        for kind in wanted:
+            self.fulfil(commands, kind, ParentClosePolicy.PARENT_CLOSE_POLICY_TERMINATE)
+        assert not self.simulation.complete(*commands, force=force)
+
+    @precondition(lambda self: self.simulation.state.workflow_task)
+    @rule(seen=st.booleans())
+    def a_child_lives(self, seen: bool) -> None:
+        """A child starts and ends, and the worker ends its tasks between."""
+        self.reach_out_for(["start child"], force=True)
+        if children := self.open_children():
+            event_id = children[-1]
+            run_id = self.simulation.state.children[event_id].run_id or f"{self.simulation.state.run_id}-{event_id}"
+            family.child_started(self.simulation, event_id, run_id)
+            self.reach_out_for([], force=seen)
+            family.child_ended(self.simulation, event_id, ended_child(), run_id)
 
     @precondition(lambda self: self.open_children())
     @rule(index=st.integers(0, 5), how=st.sampled_from(["start", "start", "refuse", "end"]))
