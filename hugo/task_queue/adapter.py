@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from hugo.cancellation import CancelToken, OperationCanceled
-from hugo.channels import Channel, ChannelClosed, ChannelReader, Slot
+from hugo.channels import Channel, ChannelClosed, ChannelReader
 from hugo.errors import Error, ResultError
 from hugo.sync.errgroup import ErrGroup
 from hugo.sync.run import run
@@ -108,18 +108,11 @@ class TaskQueueChannelAdapter(Generic[L]):
         while True:
             try:
                 slot = await self._channel.writer.reserve(token=token)
-                lease = await self._lease_for(slot, token)
+                lease = await self.queue.lease(token=token)
             except (QueueClosed, ChannelClosed, OperationCanceled):
                 return
             if not slot.fill(lease):
                 await _give_back(lease)
-
-    async def _lease_for(self, slot: Slot[L], token: CancelToken) -> L:
-        try:
-            return await self.queue.lease(token=token)
-        except BaseException:
-            slot.free()
-            raise
 
     async def _finish(self) -> None:
         error = (await self._group.wait()).error

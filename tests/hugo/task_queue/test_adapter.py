@@ -85,6 +85,17 @@ async def test_a_closed_queue_completes_the_channel() -> None:
     await adapter.aclose()
 
 
+async def test_a_lease_for_a_channel_that_somebody_completed_goes_back() -> None:
+    queue = await filled(0)
+    channel: Channel[TaskQueueLease[int]] = Channel(1)
+    async with TaskQueueChannelAdapter(queue, channel=channel):
+        await settle()
+        channel.writer.try_complete()
+        await queue.enqueue(1)
+        await settle()
+        assert (queue.pending_count, queue.active_lease_count) == (1, 0)
+
+
 async def test_an_owned_queue_is_closed_with_the_adapter() -> None:
     queue = await filled(0)
     await TaskQueueChannelAdapter(queue).aclose()
