@@ -264,6 +264,26 @@ async def test_the_cancellation_of_the_task_propagates_even_beside_a_fired_token
         await task
 
 
+async def test_taps_of_a_pipe_see_what_there_is() -> None:
+    seen: list[object] = []
+
+    async def see(value: object) -> None:
+        seen.append(value)
+
+    assert await ok(1).pipe().tap(see).tap_error(see) == ok(1)
+    assert await FAILURE.pipe().tap(see).tap_error(see) is FAILURE
+    assert await ok(1).recover_async(never) == ok(1)
+    assert seen == [1, FAILURE.error]
+
+
+async def test_a_rescue_whose_task_is_cancelled_propagates() -> None:
+    async def rescue(_: Error) -> Result[int]:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await FAILURE.recover_async(rescue, token=CancelToken())
+
+
 async def test_a_cancellation_without_a_token_propagates() -> None:
     async def step(_: int) -> Result[int]:
         raise asyncio.CancelledError
