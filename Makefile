@@ -40,6 +40,10 @@ check: $(VENV)/dev ## Check format, lint, types, layers, migrations, system chec
 bench: $(VENV)/test ## Measure the server, or the library with HUGO=1; ARGS are those of python -m benchmarks
 	$(BIN)/python -m benchmarks$(if $(HUGO),.hugo) $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/test ## Simulate whole clusters with faults: SEEDS=500 of them from seed START=1
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),500) --start $(or $(START),1)
+
 .PHONY: golden
 golden: $(VENV)/test ## Compare with recorded histories and errors of a Temporal server, found by GOLDEN_DIR
 	$(BIN)/python -m tests.golden.run $(ARGS)

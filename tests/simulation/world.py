@@ -1,0 +1,155 @@
+"""One simulated life of a cluster: a database, processes that die and are replaced, workers, clients, and a seed."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from tests.simulation.actors import ActivityWorker, Client, Ledger, WorkflowWorker
+from tests.simulation.checker import Violation, check
+from tests.simulation.faults import Connection, Weather
+from tests.simulation.loop import Standstill, VirtualLoop
+from tests.simulation.memory import Tables
+from tests.simulation.plan import plan
+from tests.simulation.server import Server, simulated
+
+SERVERS = 2
+WORKFLOWS = 4
+WORKERS = 3
+STARTERS = 2
+SIGNALS = 2
+STORM_S = 60.0
+LONGEST_LIFE_S = 300.0
+CALM_S = 120.0
+
+
+class World:
+    """What actors see of it.
+
+    Args:
+        seed: decides everything.
+        weather: how often what goes wrong; by default the seed says.
+    """
+
+    def __init__(self, seed: int, weather: Weather | None = None) -> None:
+        self.rng = random.Random(seed)
+        self.weather = weather or Weather().times(self.rng.choice((0.5, 1, 3, 8)))
+        self.loop = VirtualLoop(random.Random(self.rng.random()))
+        self.tables = Tables()
+        self.ledger = Ledger()
+        self.servers: list[Server] = []
+        self.actors: list[asyncio.Task[None]] = []
+        self.deaths = 0
+
+    def run(self) -> str:
+        """Lives until every workflow has ended; returns a digest of all that was stored.
+
+        Raises:
+            Violation: a promise was broken.
+        """
+        asyncio.set_event_loop(self.loop)
+        try:
+            with simulated(self.loop, random.Random(self.rng.random())):
+                self.loop.run_until_complete(self._live())
+        except Standstill as error:
+            raise Violation(f"every run ends: {self._open()}, {error}") from None
+        finally:
+            self._end()
+        check(self.tables, self.ledger)
+        return self._digest()
+
+    async def _live(self) -> None:
+        for _ in range(SERVERS):
+            await self._begin_server()
+        self._task(self._reaper())
+        self._task(self._clearing())
+        for _ in range(WORKERS):
+            self._task(WorkflowWorker(self, self._chance()).live())
+            self._task(ActivityWorker(self, self._chance()).live())
+        clients = []
+        for number in range(WORKFLOWS):
+            steps = plan(self._chance(), STARTERS * SIGNALS)
+            for starter in range(STARTERS):
+                client = Client(self, self._chance())
+                clients.append(self._task(client.live(f"w{number}", f"s{starter}", steps, SIGNALS)))
+        try:
+            async with asyncio.timeout(LONGEST_LIFE_S):
+                await asyncio.gather(*clients)
+                while self._open():
+                    await asyncio.sleep(1)
+        except TimeoutError:
+            raise Violation(f"every run ends: {self._open()}") from None
+        self.weather.calm()
+        async with asyncio.timeout(CALM_S):
+            while self.tables.transfers or self.tables.wakes or self.tables.tasks:
+                await asyncio.sleep(1)
+
+    def _open(self) -> list[str]:
+        return [
+            f"{workflow.workflow_id} {key.run_id}"
+            for key, workflow in self.tables.workflows.items()
+            if self.tables.records[key].status == 1
+        ]
+
+    async def _begin_server(self) -> None:
+        connection = Connection(self._chance(), self.weather)
+        server = Server(self.loop, self._chance(), connection, self.tables)
+        connection.overtake = lambda: self._overtake(server)
+        await server.start()
+        self.servers.append(server)
+
+    def _overtake(self, slow: Server) -> None:
+        """Lets the others commit what they have, while one is about to."""
+        for server in self.servers:
+            if server is not slow and not server.connection.dead:
+                server.lane.step()
+
+    async def _reaper(self) -> None:
+        """Kills processes, and puts new ones in their places."""
+        while True:
+            await asyncio.sleep(1)
+            for server in list(self.servers):
+                if self.rng.random() < self.weather.death:
+                    self.deaths += 1
+                    server.die()
+                    self.servers.remove(server)
+                    await self._begin_server()
+
+    async def _clearing(self) -> None:
+        """Storms pass; what they left must come to an end."""
+        await asyncio.sleep(STORM_S)
+        self.weather.calm()
+
+    def _chance(self) -> random.Random:
+        return random.Random(self.rng.random())
+
+    def _task(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = self.loop.create_task(coroutine)
+        self.actors.append(task)
+        return task
+
+    def _end(self) -> None:
+        """Ends who calls before who is called, so that nobody takes the end for one more fault."""
+        self.loop.begin_again()
+        try:
+            self._cancel(self.actors)
+            for server in self.servers:
+                server.die()
+            self._cancel(asyncio.all_tasks(self.loop))
+        finally:
+            self.loop.close()
+            asyncio.set_event_loop(None)
+
+    def _cancel(self, tasks: Iterable["asyncio.Task[None]"]) -> None:
+        ending = [task for task in tasks if not task.done()]
+        for task in ending:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*ending, return_exceptions=True))
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for key in sorted(self.tables.nodes):
+            for node in self.tables.nodes[key]:
+                digest.update(node.events)
+        return digest.hexdigest()
