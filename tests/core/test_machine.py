@@ -13,6 +13,7 @@ from orchestrator.core import transfers
 from orchestrator.core.run import CHILD_CLOSED
 from orchestrator.core.transfers import TransferKind
 from orchestrator.errors import InvalidArgument
+from tests.core import builders as build
 from tests.core import family
 from tests.core.lives import Lives, rule
 from tests.core.simulation import Simulation
@@ -47,11 +48,14 @@ class Families(Lives):
 
     @precondition(lambda self: self.simulation.state.workflow_task)
     @rule(
-        wanted=st.lists(st.sampled_from(["start child", "start child", "signal", "request cancel"]), max_size=3),
+        wanted=st.lists(st.sampled_from(["start child", "signal", "signal", "request cancel"]), min_size=1, max_size=3),
         force=st.booleans(),
+        answered=st.booleans(),
     )
-    def reach_out(self, wanted: list[str], force: bool) -> None:
+    def reach_out(self, wanted: list[str], force: bool, answered: bool) -> None:
         self.reach_out_for(wanted, force)
+        if answered:
+            self.answer_all(found=True)
 
     def reach_out_for(self, wanted: list[str], force: bool) -> None:
         """The worker does nothing but ask others, or nothing at all."""
@@ -62,16 +66,20 @@ class Families(Lives):
         assert not self.simulation.complete(*commands, force=force)
 
     @precondition(lambda self: self.simulation.state.workflow_task)
-    @rule(seen=st.booleans())
-    def a_child_lives(self, seen: bool) -> None:
-        """A child starts and ends, and the worker ends its tasks between."""
+    @rule(seen=st.booleans(), outlived=st.booleans())
+    def a_child_lives(self, seen: bool, outlived: bool) -> None:
+        """A child starts, and ends before its parent or not; the worker ends its tasks between."""
         self.reach_out_for(["start child"], force=True)
         if children := self.open_children():
             event_id = children[-1]
             run_id = self.simulation.state.children[event_id].run_id or f"{self.simulation.state.run_id}-{event_id}"
             family.child_started(self.simulation, event_id, run_id)
             self.reach_out_for([], force=seen)
-            family.child_ended(self.simulation, event_id, ended_child(), run_id)
+            if outlived:
+                family.child_ended(self.simulation, event_id, ended_child(), run_id)
+            elif seen:
+                self.hold_workflow_task()
+                self.simulation.complete(build.continue_as_new())
 
     @precondition(lambda self: self.open_children())
     @rule(index=st.integers(0, 5), how=st.sampled_from(["start", "start", "refuse", "end"]))
@@ -89,17 +97,19 @@ class Families(Lives):
         elif how == "end":
             family.child_ended(parent, event_id, ended_child(), known or run_id)
 
-    @precondition(lambda self: self.simulation.state.running and self.simulation.state.external_signals)
-    @rule(index=st.integers(0, 5), found=st.booleans())
-    def signal_answered(self, index: int, found: bool) -> None:
-        waiting = self.simulation.state.external_signals
-        family.signal_answered(self.simulation, waiting[index % len(waiting)], found=found)
+    @precondition(lambda self: self.simulation.state.external_signals or self.simulation.state.external_cancels)
+    @rule(found=st.booleans())
+    def others_answer(self, found: bool) -> None:
+        self.answer_all(found=found)
 
-    @precondition(lambda self: self.simulation.state.running and self.simulation.state.external_cancels)
-    @rule(index=st.integers(0, 5), found=st.booleans())
-    def cancel_answered(self, index: int, found: bool) -> None:
-        waiting = self.simulation.state.external_cancels
-        family.cancel_answered(self.simulation, waiting[index % len(waiting)], found=found)
+    def answer_all(self, *, found: bool) -> None:
+        """What was asked of others is answered, if anybody is there to hear it."""
+        for event_id in list(self.simulation.state.external_signals):
+            if self.simulation.state.running:
+                family.signal_answered(self.simulation, event_id, found=found)
+        for event_id in list(self.simulation.state.external_cancels):
+            if self.simulation.state.running:
+                family.cancel_answered(self.simulation, event_id, found=found)
 
     def open_children(self) -> list[int]:
         """Children an open run waits for, by the events that asked for them."""
