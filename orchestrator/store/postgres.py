@@ -18,67 +18,10 @@ from psycopg import errors
 
 from orchestrator.store import node_queries
 from orchestrator.store.pg_arrays import DUMPERS, ByteaArray, Int4Array, Int8Array, TextArray, UuidArray
+from orchestrator.store.pg_statements import CURRENT, PARTS, REQUESTS, RUNS
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, VersionConflict, WorkflowKey
 from orchestrator.store.sql import SqlStore
 from orchestrator.store.sql_tasks import reading
-
-CURRENT = """
-SELECT k.i, c.run_id::text FROM unnest(%s, %s, %s, %s) AS k(i, s, n, w)
-JOIN current_execution c ON c.shard_id = k.s AND c.namespace_id = k.n AND c.workflow_id = k.w
-"""
-
-RUNS = """
-SELECT k.i, e.version, CASE WHEN e.version = k.v THEN NULL ELSE e.state END
-FROM unnest(%s, %s, %s, %s) AS k(i, s, r, v)
-JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
-"""
-
-REQUESTS = "SELECT request_ids FROM signal_requests WHERE shard_id = %s AND run_id = %s ORDER BY number"
-
-PARTS: dict[str, str] = {
-    "current": """INSERT INTO current_execution (shard_id, namespace_id, workflow_id, run_id)
-        SELECT * FROM unnest(%s, %s, %s, %s)""",
-    "moved": """UPDATE current_execution c SET run_id = k.r FROM unnest(%s, %s, %s, %s, %s) AS k(s, n, w, o, r)
-        WHERE c.shard_id = k.s AND c.namespace_id = k.n AND c.workflow_id = k.w AND c.run_id = k.o RETURNING 1""",
-    "created": """INSERT INTO execution (shard_id, run_id, namespace_id, workflow_id, version, state)
-        SELECT s, r, n, w, 1, b FROM unnest(%s, %s, %s, %s, %s) AS k(s, r, n, w, b)""",
-    "updated": """UPDATE execution e SET version = k.v, state = k.b FROM unnest(%s, %s, %s, %s) AS k(s, r, v, b)
-        WHERE e.shard_id = k.s AND e.run_id = k.r AND e.version = k.v - 1 RETURNING 1""",
-    "nodes": """INSERT INTO history_node (shard_id, branch_id, first_event_id, last_event_id, events)
-        SELECT * FROM unnest(%s, %s, %s, %s, %s)""",
-    "requests": """INSERT INTO signal_requests (shard_id, run_id, number, request_ids)
-        SELECT * FROM unnest(%s, %s, %s, %s)""",
-    "buried": """DELETE FROM dispatch_task d USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
-        WHERE d.shard_id = k.s AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i""",
-    "tasks": """INSERT INTO dispatch_task (shard_id, namespace_id, task_queue, kind, priority, created_time,
-            workflow_id, run_id, scheduled_event_id, stamp, fairness_pass, fairness_key, fairness_weight)
-        SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-    "transferred": """DELETE FROM transfer_task t USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
-        WHERE t.shard_id = k.s AND t.run_id = k.r AND t.kind = k.c AND t.event_id = k.i""",
-    "transfers": """INSERT INTO transfer_task (shard_id, namespace_id, workflow_id, run_id, kind, event_id,
-            created_time)
-        SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s)""",
-    "slept": """DELETE FROM timer_task t USING unnest(%s, %s) AS k(s, r)
-        WHERE t.shard_id = k.s AND t.run_id = k.r""",
-    "wakes": """INSERT INTO timer_task (shard_id, run_id, namespace_id, workflow_id, fire_time)
-        SELECT * FROM unnest(%s, %s, %s, %s, %s)
-        ON CONFLICT (shard_id, run_id) DO UPDATE SET fire_time = excluded.fire_time""",
-    "new_records": """INSERT INTO visibility_record (shard_id, run_id, namespace_id, workflow_id, workflow_type,
-            task_queue, status, start_time, execution_time, close_time, execution_duration, history_length,
-            history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id,
-            root_run_id, memo, payloads, search_attributes, namespace_division)
-        SELECT s, r, n, w, t, q, st, b, x, c, d, l, z, tc, pw, pr, rw, rr, m, p, a::jsonb, nd
-        FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        AS k(s, r, n, w, t, q, st, b, x, c, d, l, z, tc, pw, pr, rw, rr, m, p, a, nd)""",
-    "records": """UPDATE visibility_record v SET task_queue = k.q, status = k.st, execution_time = k.x,
-            close_time = k.c, execution_duration = k.d, history_length = k.l, history_size_bytes = k.z,
-            state_transition_count = k.tc, memo = k.m, payloads = k.p, search_attributes = k.a::jsonb,
-            namespace_division = k.nd
-        FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        AS k(s, r, q, st, x, c, d, l, z, tc, m, p, a, nd)
-        WHERE v.shard_id = k.s AND v.run_id = k.r""",
-}
-
 
 LOCK_TIMEOUT = "200ms"
 """Only a caller's open transaction locks a row for longer than a commit takes; others must not wait for it."""
