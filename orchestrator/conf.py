@@ -17,6 +17,7 @@ class HugoSettings:
     Attributes:
         shard_count: shards of a new database; fixed by its first migrate. None: 4 on SQLite, 512 elsewhere.
         database: the Django database alias the server keeps its state in.
+        redis_url: the Redis over which the processes of a cluster wake each other; empty for none.
         default_namespace_retention: seconds the namespace `default` keeps closed executions.
         transport: `auto`, `envoy` or `aio`.
         reflection: whether the aio transport serves gRPC reflection.
@@ -44,6 +45,7 @@ class HugoSettings:
 
     shard_count: int | None = None
     database: str = "default"
+    redis_url: str = ""
     default_namespace_retention: int = 24 * 3600
     transport: str = "auto"
     reflection: bool = False

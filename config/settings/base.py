@@ -60,6 +60,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 HUGO_FROM_ENVIRONMENT = {
+    "REDIS_URL": ("REDIS_URL", env.str),
     "HUGO_SHARD_COUNT": ("SHARD_COUNT", env.int),
     "HUGO_SUGGEST_CONTINUE_AS_NEW_COUNT": ("SUGGEST_CONTINUE_AS_NEW_COUNT", env.int),
     "HUGO_TRANSPORT": ("TRANSPORT", env.str),

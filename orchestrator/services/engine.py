@@ -19,12 +19,14 @@ from orchestrator.services.bootstrap import FIRST_SHARD, Cluster
 from orchestrator.services.history_waiters import HistoryWaiters
 from orchestrator.services.matching import Matching
 from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRegistry
+from orchestrator.services.peers import Peers
 from orchestrator.services.queries import Queries
 from orchestrator.services.task_token import TokenCodec
 from orchestrator.services.timers import Timers
 from orchestrator.services.transfers import Transfers
 from orchestrator.services.update_waiters import UpdateWaiters
 from orchestrator.services.workers import Workers
+from orchestrator.store.notifier import Notifier, Silence
 from orchestrator.store.ports import Store, Transfer, WorkflowKey
 from orchestrator.store.transition import Operation
 from orchestrator.store.unit_of_work import UnitOfWork
@@ -63,6 +65,7 @@ class Engine:
         clock: nanoseconds since the epoch.
         new_uuid: a fresh UUID, time-ordered.
         lanes: threads that commit.
+        notifier: reaches the other processes of the cluster; None when there are none.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Engine:
         clock: Callable[[], int] = time.time_ns,
         new_uuid: Callable[[], str],
         lanes: int = 1,
+        notifier: Notifier | None = None,
     ) -> None:
         self.settings = settings
         self.cluster = cluster
@@ -84,6 +88,7 @@ class Engine:
         self.limits = limits_of(settings)
         self.namespaces = NamespaceRegistry()
         self.tokens = TokenCodec(token_key)
+        self.peers = Peers(notifier or Silence())
         self.matching = Matching(settings, store, clock, new_uuid)
         self.queries = Queries()
         self.workers = Workers()
@@ -111,6 +116,7 @@ class Engine:
     async def start(self) -> None:
         """Starts committing, firing timers and handing over tasks, on the running event loop."""
         self._loop = asyncio.get_running_loop()
+        await self.peers.start()
         self.unit_of_work.start(self._loop)
         self.matching.start(self._loop, self.run_db)
         self.timers.start(self._loop, self.run_db)
@@ -129,6 +135,7 @@ class Engine:
         await self.matching.stop()
         assert self._loop is not None
         await self._loop.run_in_executor(None, self.unit_of_work.stop)
+        await self.peers.stop()
         await self._loop.run_in_executor(None, self._end_threads)
 
     def _end_threads(self) -> None:

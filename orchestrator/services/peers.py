@@ -1,0 +1,85 @@
+"""What the processes of a cluster tell each other: small typed messages over the notifier, all of them hints.
+
+A message is a `Message` struct that lives beside the service which sends and handles it. One that this version does not
+know, or cannot read, is ignored: during a deploy two versions talk to each other.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from orchestrator.store.notifier import Notifier
+
+logger = logging.getLogger(__name__)
+
+
+class Message(msgspec.Struct, array_like=True, frozen=True):
+    """The base of all messages; fields are only ever appended, with defaults."""
+
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[str, Any], None]
+
+
+class Peers:
+    """The other processes, as far as messages reach them.
+
+    Args:
+        notifier: carries the messages.
+    """
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._handlers: dict[str, tuple[type[Message], Handler]] = {}
+
+    @property
+    def member(self) -> str:
+        """The name of this process."""
+        return self._notifier.member
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages most likely reach others at the moment."""
+        return self._notifier.connected
+
+    async def start(self) -> None:
+        """Begins to receive, on the running event loop."""
+        await self._notifier.start(self._receive)
+
+    async def stop(self) -> None:
+        """Sends what waits, then stops."""
+        await self._notifier.stop()
+
+    def on(self, kind: type[M], handler: Callable[[str, M], None]) -> None:
+        """Names who handles a kind of message: called on the event loop with its sender and the message."""
+        self._handlers[kind.__name__] = (kind, handler)
+
+    def tell(self, member: str, message: Message) -> None:
+        """Sends to one member; callable from any thread."""
+        self._notifier.send(member, _encode(message))
+
+    def tell_all(self, message: Message) -> None:
+        """Sends to all others; callable from any thread."""
+        self._notifier.send("", _encode(message))
+
+    def _receive(self, sender: str, data: bytes) -> None:
+        try:
+            name, body = msgspec.msgpack.decode(data, type=tuple[str, msgspec.Raw])
+            known = self._handlers.get(name)
+            if known is None:
+                return
+            kind, handler = known
+            message = msgspec.msgpack.decode(body, type=kind)
+        except msgspec.MsgspecError as error:
+            logger.info("a message of %s cannot be read: %s", sender, error)
+            return
+        try:
+            handler(sender, message)
+        except Exception:
+            logger.exception("handling %s of %s failed", name, sender)
+
+
+def _encode(message: Message) -> bytes:
+    return msgspec.msgpack.encode((type(message).__name__, message))
