@@ -79,6 +79,12 @@ def add_server_arguments(p: argparse.ArgumentParser) -> None:
     """Flags about the server under test."""
     ours = p.add_argument_group("server")
     ours.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
+    ours.add_argument(
+        "--stored",
+        type=positive,
+        metavar="N",
+        help="compare a PostgreSQL database that holds N closed runs with an empty one",
+    )
     ours.add_argument("--transport", choices=("auto", "envoy", "aio"), help="the gRPC transport of the server")
     ours.add_argument("--pg-bindir", type=Path, help="directory with PostgreSQL's initdb and postgres")
     ours.add_argument(

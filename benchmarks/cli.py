@@ -16,7 +16,7 @@ from benchmarks.drivers import DriverError
 from benchmarks.machine import describe
 from benchmarks.measure import Settings
 from benchmarks.scenarios import scenarios
-from benchmarks.setup import databases, peer, server_under_test, work_directory
+from benchmarks.setup import databases, peer, servers_under_test, work_directory
 from benchmarks.systems import StartError, System
 
 
@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             machine = describe(directory)
             print(_heading(machine), flush=True)
             for database in databases(args):
-                with server_under_test(args, database, directory) as ours, peer(args, directory) as other:
-                    systems: list[System] = [ours, other] if other else [ours]
+                with servers_under_test(args, database, directory) as ours, peer(args, directory) as other:
+                    systems: list[System] = [*ours, other] if other else ours
                     settle = args.settle if any(s.counters for s in systems) else 0.0
                     settings = Settings(args.warmup, settle, args.drivers)
                     for comparison in compare(systems, cases, settings, args.rounds):

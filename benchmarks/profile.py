@@ -24,7 +24,7 @@ from benchmarks.measure import summarize
 from benchmarks.processes import command_line, snapshot, tree
 from benchmarks.report import number, table
 from benchmarks.scenarios import Case, scenarios
-from benchmarks.setup import databases, server_under_test, work_directory
+from benchmarks.setup import databases, servers_under_test, work_directory
 from benchmarks.systems import StartError, System
 
 SUFFIX = {"raw": "folded", "flamegraph": "svg", "speedscope": "json"}
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with work_directory(args.work_dir) as directory:
             for database in databases(args):
-                with server_under_test(args, database, directory) as system:
+                with servers_under_test(args, database, directory) as (system, *_):
                     for case in scenarios()[args.scenario].cases(overrides(args)):
                         profile_case(spy, system, case, args)
     except (StartError, DriverError) as error:

@@ -73,8 +73,7 @@ def case_report(rounds: Sequence[Sequence[Measurement]]) -> str:
         values = [number(median_or_none([f.of(m) for m in column]), f.decimals) for f in shown]
         rows.append([name, *values, f"{done:,}" + (f" of {wanted:,}" if done < wanted else "")])
     parts = [table(rows), *remarks(rounds)]
-    if len(rounds[0]) > 1:
-        parts.append(ratio_table(rounds))
+    parts += [ratio_table(rounds, peer) for peer in range(1, len(rounds[0]))]
     parts.append(method_table(rounds[-1]))
     return "\n\n".join(p for p in parts if p)
 
@@ -94,10 +93,10 @@ def remarks(rounds: Sequence[Sequence[Measurement]]) -> list[str]:
     return ["\n".join(out)] if out else []
 
 
-def ratio_table(rounds: Sequence[Sequence[Measurement]]) -> str:
-    """How many times better ours is than the peer, round by round, and the median."""
-    ours, theirs = [r[0] for r in rounds], [r[1] for r in rounds]
-    rows = [["times better than the peer", *(f"round {i + 1}" for i in range(len(rounds))), "median"]]
+def ratio_table(rounds: Sequence[Sequence[Measurement]], peer: int) -> str:
+    """How many times better the first system is than another one, round by round, and the median."""
+    ours, theirs = [r[0] for r in rounds], [r[peer] for r in rounds]
+    rows = [[f"times better than {theirs[0].system}", *(f"round {i + 1}" for i in range(len(rounds))), "median"]]
     for figure in FIGURES:
         if figure.higher_is_better is None:
             continue

@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 from benchmarks.counters import PostgresCounters
 from benchmarks.postgres import private_cluster
+from benchmarks.stored import progress, store_closed_runs
 from benchmarks.systems import System, command_server, own_server
 
 DATABASE = "hugo"
+FULL = "hugo_full"
 
 
 @contextmanager
@@ -31,31 +33,45 @@ def databases(args: argparse.Namespace) -> list[str | None]:
     """The databases to start our server on, one after the other; None when it runs already."""
     if args.server:
         return [None]
+    if args.stored:
+        return ["postgres"]
     return ["sqlite", "postgres"] if args.database == "both" else [args.database]
 
 
 @contextmanager
-def server_under_test(args: argparse.Namespace, database: str | None, directory: Path) -> Iterator[System]:
-    """The server to measure, started or as named by --server."""
+def servers_under_test(args: argparse.Namespace, database: str | None, directory: Path) -> Iterator[list[System]]:
+    """Our servers to measure side by side, started or as named by --server; usually one."""
     with ExitStack() as stack:
         if database is None:
             counters = _counters(stack, args.server_dsn)
-            yield System("server", args.server, tuple(args.server_pid), tuple(args.server_db_pid), counters)
+            yield [System("server", args.server, tuple(args.server_pid), tuple(args.server_db_pid), counters)]
         elif database == "sqlite":
             home = directory / "sqlite"
             home.mkdir()
             address, pid = stack.enter_context(own_server("sqlite", home, transport=args.transport))
-            yield System("sqlite", address, (pid,))
+            yield [System("sqlite", address, (pid,))]
         else:
-            cluster = stack.enter_context(private_cluster(directory, (DATABASE,), args.pg_bindir))
-            home = directory / "on-postgres"
-            home.mkdir()
-            address, pid = stack.enter_context(
-                own_server("postgres", home, transport=args.transport, database_url=cluster.dsn(DATABASE))
-            )
-            counters = PostgresCounters(cluster.dsn(), DATABASE)
-            stack.callback(counters.close)
-            yield System("postgres", address, (pid,), (cluster.pid,), counters)
+            yield _on_postgres(stack, args, directory)
+
+
+def _on_postgres(stack: ExitStack, args: argparse.Namespace, directory: Path) -> list[System]:
+    """A server on a private PostgreSQL; with --stored a second one, on a database that is full of closed runs."""
+    names = (DATABASE, FULL) if args.stored else (DATABASE,)
+    cluster = stack.enter_context(private_cluster(directory, names, args.pg_bindir))
+    systems: list[System] = []
+    for name in names:
+        home = directory / f"on-{name}"
+        home.mkdir()
+        url = cluster.dsn(name)
+        address, pid = stack.enter_context(own_server(name, home, transport=args.transport, database_url=url))
+        if name == FULL:
+            seconds = store_closed_runs(address, url, args.stored, args.namespace or "default", progress)
+            print(f"\r{args.stored:,} closed runs stored in {seconds:.0f} s", flush=True)
+        counters = PostgresCounters(cluster.dsn(), name)
+        stack.callback(counters.close)
+        called = f"{args.stored:,} stored" if name == FULL else "empty" if args.stored else "postgres"
+        systems.append(System(called, address, (pid,), (cluster.pid,), counters))
+    return systems[::-1]
 
 
 @contextmanager
