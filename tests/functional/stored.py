@@ -9,7 +9,15 @@ from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.core.run import ACTIVITY_CLOSED
 from orchestrator.core.state import ExecutionState, decode
-from orchestrator.models import CurrentExecution, DispatchTask, Execution, HistoryNode, TimerTask, VisibilityRecord
+from orchestrator.models import (
+    CurrentExecution,
+    DispatchTask,
+    Execution,
+    HistoryNode,
+    TimerTask,
+    TransferTask,
+    VisibilityRecord,
+)
 from tests.support.databases import alias
 
 _E = EventType
@@ -55,17 +63,35 @@ ANSWERS = {
 """By the type of an answer: the type of the event it answers, the field that names that, what is answered."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What lists show of a run."""
+
+    status: int
+    history_length: int | None
+
+
 @dataclass
 class Stored:
-    """The runs of a database.
+    """The rows of a database.
 
     Attributes:
         states: by run id.
         histories: by run id.
+        current: run ids, by namespace id and workflow id.
+        tasks: how many dispatch tasks there are of a run.
+        wakes: how many timer tasks.
+        debts: how many transfer tasks.
+        shown: by run id.
     """
 
     states: dict[str, ExecutionState] = field(default_factory=dict)
     histories: dict[str, list[HistoryEvent]] = field(default_factory=dict)
+    current: dict[tuple[str, str], str] = field(default_factory=dict)
+    tasks: Counter[str] = field(default_factory=Counter)
+    wakes: Counter[str] = field(default_factory=Counter)
+    debts: Counter[str] = field(default_factory=Counter)
+    shown: dict[str, Shown] = field(default_factory=dict)
 
     def runs_of(self, workflow_id: str) -> list[ExecutionState]:
         """All runs of an id."""
@@ -74,30 +100,45 @@ class Stored:
 
 def check_stored(url: str) -> Stored:
     """Reads all that a database holds, and asserts every invariant of it; its server has ended."""
+    found = read_stored(url)
+    assert found.states.keys() == found.histories.keys()
+    for run_id in found.states:
+        check_run(found, run_id)
+    assert found.shown.keys() == found.states.keys()
+    _check_current(found)
+    return found
+
+
+def read_stored(url: str) -> Stored:
+    """Reads all that a database holds."""
     found = Stored()
     with alias(url) as name:
         for row in Execution.objects.using(name).all():
             found.states[str(row.run_id)] = decode(bytes(row.state))
-        nodes = HistoryNode.objects.using(name).order_by("shard_id", "branch_id", "first_event_id")
-        for node in nodes:
+        for node in HistoryNode.objects.using(name).order_by("shard_id", "branch_id", "first_event_id"):
             events = History.FromString(bytes(node.events)).events
             assert (node.first_event_id, node.last_event_id) == (events[0].event_id, events[-1].event_id)
             found.histories.setdefault(str(node.branch_id), []).extend(events)
-        assert found.states.keys() == found.histories.keys()
-        for run_id, state in found.states.items():
-            check_history(found.histories[run_id], closed=not state.running)
-            assert state.next_event_id == len(found.histories[run_id]) + 1
-        tasks = Counter(str(run_id) for run_id in DispatchTask.objects.using(name).values_list("run_id", flat=True))
-        wakes = Counter(str(run_id) for run_id in TimerTask.objects.using(name).values_list("run_id", flat=True))
-        for run_id, state in found.states.items():
-            if not state.running:
-                assert not tasks[run_id], f"{state.workflow_id} is closed and has tasks"
-                assert not wakes[run_id], f"{state.workflow_id} is closed and has a wake-up"
-            assert wakes[run_id] <= 1
-        shown = {str(record.run_id): record.status for record in VisibilityRecord.objects.using(name).all()}
-        assert shown == {run_id: state.status for run_id, state in found.states.items()}
-        _check_current(found, name)
+        for current in CurrentExecution.objects.using(name).all():
+            found.current[str(current.namespace_id), current.workflow_id] = str(current.run_id)
+        for model, counts in ((DispatchTask, found.tasks), (TimerTask, found.wakes), (TransferTask, found.debts)):
+            counts.update(str(run_id) for run_id in model.objects.using(name).values_list("run_id", flat=True))
+        for record in VisibilityRecord.objects.using(name).all():
+            found.shown[str(record.run_id)] = Shown(record.status, record.history_length)
     return found
+
+
+def check_run(found: Stored, run_id: str) -> None:
+    """Asserts what holds of one run and of the rows about it."""
+    state, events = found.states[run_id], found.histories[run_id]
+    check_history(events, closed=not state.running)
+    assert state.next_event_id == len(events) + 1
+    assert found.wakes[run_id] <= 1
+    assert found.shown[run_id].status == state.status
+    if not state.running:
+        assert not found.tasks[run_id], f"{state.workflow_id} is closed and has tasks"
+        assert not found.wakes[run_id], f"{state.workflow_id} is closed and has a wake-up"
+        assert found.shown[run_id].history_length == len(events)
 
 
 def check_history(events: list[HistoryEvent], *, closed: bool) -> None:
@@ -141,13 +182,10 @@ def _answers(events: list[HistoryEvent], by_id: dict[int, HistoryEvent]) -> Iter
             yield event_id, what
 
 
-def _check_current(found: Stored, name: str) -> None:
+def _check_current(found: Stored) -> None:
     """At most one run of an id is open, and it is the current one."""
-    current = {
-        (str(row.namespace_id), row.workflow_id): str(row.run_id) for row in CurrentExecution.objects.using(name).all()
-    }
     open_runs = Counter((state.namespace_id, state.workflow_id) for state in found.states.values() if state.running)
     assert all(count == 1 for count in open_runs.values())
     for run_id, state in found.states.items():
         if state.running:
-            assert current[state.namespace_id, state.workflow_id] == run_id
+            assert found.current[state.namespace_id, state.workflow_id] == run_id
