@@ -5,6 +5,8 @@ from typing import Generic, TypeVar, overload
 
 from hugo.cancellation import CancelToken
 from hugo.channels.closed import ChannelClosed
+from hugo.diagnostics import binding
+from hugo.diagnostics.instruments import CHANNEL_DEPTH
 from hugo.line import Line
 from hugo.loops import LoopOwned, get_ident
 from hugo.watchers import Watchers
@@ -76,8 +78,8 @@ class ChannelReader(LoopOwned, Generic[T]):
                 return await self._read_in_line(token)
         item = self._take()
         self._available -= 1
-        if self._completed:
-            self._end_if_drained()
+        if self._completed or binding.active.recorder is not None:
+            self._taken()
         return item
 
     @overload
@@ -92,8 +94,8 @@ class ChannelReader(LoopOwned, Generic[T]):
             return default
         item = self._take()
         self._available -= 1
-        if self._completed:
-            self._end_if_drained()
+        if self._completed or binding.active.recorder is not None:
+            self._taken()
         return item
 
     async def wait_to_read(self, *, token: CancelToken | None = None) -> bool:
@@ -142,9 +144,15 @@ class ChannelReader(LoopOwned, Generic[T]):
             raise ChannelClosed("The channel is completed and empty.") if self._error is None else self._error
         self._promised -= 1
         item = self._take()
+        if self._completed or binding.active.recorder is not None:
+            self._taken()
+        return item
+
+    def _taken(self) -> None:
+        """An item has left: what remains is measured, and of a completed channel it may have been the last."""
+        CHANNEL_DEPTH.record(self.count)
         if self._completed:
             self._end_if_drained()
-        return item
 
     def _arrive(self) -> None:
         """An item was added: it is promised to the first in line, or free for all."""

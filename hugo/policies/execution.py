@@ -74,26 +74,32 @@ async def execute(
     name: str = "step",
     clock: Clock | None = None,
     token: CancelToken | None = None,
+    failing: Callable[[Error], object] | None = None,
 ) -> Result[T]:
     """The result of the operation under `policy`; a success carries the compensations of its attempt.
 
     What a failed attempt has registered is taken back before the next one, or before this function returns or raises;
     if that fails, the operation is not tried again and the error is an aggregate. What is raised is `error.exception`,
-    and `token` stops the waiting for the next attempt, and attempts that heed it, with `error.canceled`.
+    and `token` stops the waiting for the next attempt, and attempts that heed it, with `error.canceled`. `failing` is
+    called with the error of the last attempt before that is taken back.
     """
     policy, clock = policy or DEFAULT_POLICY, clock or SYSTEM_CLOCK
     errors: tuple[Error, ...] = ()
     with CancelToken.linked(token) as own:
         while True:
             step = StepContext(name, own, clock, len(errors) + 1)
-            result, again = await _attempted(op, step, policy)
-            if not again or not isinstance(result, Err):
-                return result
+            result, undos = await _attempted(op, step, policy)
+            if not isinstance(result, Err):
+                return result.with_compensations(undos)
             errors = (*errors, result.error)
             state = RetryState(len(errors), clock.utcnow(), errors, random.random())
             decision = policy.retry.next(state, result.error)
+            if isinstance(decision, Stop) and failing is not None:
+                failing(result.error)
+            if failures := await policy.take_back(undos, clock):
+                return err(Error.aggregate(f"{name} failed with compensation error.", result.error, *failures))
             if isinstance(decision, Stop):
-                return result
+                return result.with_compensations(())
             now = clock.utcnow()
             seconds = (decision.moment - now).total_seconds() if isinstance(decision, RetryAt) else decision.seconds
             try:
@@ -102,17 +108,13 @@ async def execute(
                 return err(Error.canceled(token=own))
 
 
-async def _attempted(op: Operation[T], step: StepContext, policy: ExecutionPolicy) -> tuple[Result[T], bool]:
-    """One attempt, and whether it may be followed by another: it was taken back, if there was anything to take back."""
+async def _attempted(
+    op: Operation[T], step: StepContext, policy: ExecutionPolicy
+) -> tuple[Result[T], tuple[Undo, ...]]:
+    """The result of one attempt, and what takes it back."""
     try:
         result = await attempt(partial(op, step), step.token)
     except CancelledError:
         await policy.take_back(step.scope.undos, step.clock)
         raise
-    undos = step.scope.undos + result.compensations
-    if not isinstance(result, Err):
-        return result.with_compensations(undos), False
-    errors = await policy.take_back(undos, step.clock)
-    if errors:
-        return err(Error.aggregate(f"{step.name} failed with compensation error.", result.error, *errors)), False
-    return result.with_compensations(()), True
+    return result, step.scope.undos + result.compensations

@@ -1,7 +1,7 @@
 """`ErrGroup`: operations that stand or fall together."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -73,10 +73,10 @@ class ErrGroup(LoopOwned):
     ) -> None:
         """Starts an operation under a policy, named `step`: it is tried again, and taken back if it fails in the end.
 
-        Neither the group's token nor the end of the block stops what takes it back. If that fails too, the group's
-        error is an aggregate of both.
+        The group's token fires before the step is taken back, and stops that as little as the end of the block does. If
+        it fails too, and this step was the first to fail, the group's error is an aggregate of both.
         """
-        self.go(partial(execute, operation, policy=policy, name=step, clock=clock, token=self._token))
+        self.go(self._step, partial(execute, operation, policy=policy, name=step, clock=clock, token=self._token))
 
     def cancel(self) -> None:
         """Fires the token; unless something has failed, the group's error is then `error.canceled`."""
@@ -123,6 +123,18 @@ class ErrGroup(LoopOwned):
         else:
             if isinstance(result, Err):
                 self._fail(result.error)
+
+    async def _step(self, run: Callable[..., Awaitable[Result[Any]]]) -> Result[Any]:
+        failures: list[Error] = []
+
+        def failing(error: Error) -> None:
+            failures.append(error)
+            self._fail(error)
+
+        result = await run(failing=failing)
+        if isinstance(result, Err) and self._error in failures:
+            self._error = result.error
+        return result
 
     async def _enter(self) -> None:
         """Takes one of the places, waiting for it until the group fails."""

@@ -9,6 +9,8 @@ import pytest
 from hugo.cancellation import CancelToken, OperationCanceled
 from hugo.channels import Channel, ChannelClosed, FullMode, bounded_channel, make_channel
 from hugo.clock import settle
+from hugo.diagnostics.instruments import CHANNEL_DEPTH
+from hugo.diagnostics.memory import recording
 from hugo.loops import WrongLoop
 from tests.hugo.stepping import Run, at_each_step
 
@@ -344,3 +346,17 @@ async def test_two_pumps_move_everything_through_a_narrow_channel() -> None:
     await asyncio.gather(*readers)
     assert sorted(seen) == [*range(100), *range(1000, 1100)]
     assert [number for number in seen if number < 1000] == list(range(100))
+
+
+async def test_what_remains_after_each_read_is_measured() -> None:
+    with recording() as (recorded, _):
+        channel: Channel[int] = Channel()
+        waiting = asyncio.create_task(channel.reader.read())
+        await settle()
+        for number in range(3):
+            channel.writer.try_write(number)
+        await waiting
+        await channel.reader.read()
+        channel.reader.try_read()
+        channel.reader.try_read()
+    assert recorded.values(CHANNEL_DEPTH) == [2, 1, 0]

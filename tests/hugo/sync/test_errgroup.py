@@ -195,17 +195,39 @@ async def test_a_step_is_tried_again_and_taken_back_when_it_fails_in_the_end() -
     assert log == [("charge", 1), "undone", ("charge", 2), "undone"]
 
 
-async def test_a_step_that_cannot_be_taken_back_fails_with_both_errors() -> None:
-    def step(context: StepContext) -> Result[None]:
-        context.register_compensation([].pop)
-        return err("no", "app.no")
+def irrevocable(context: StepContext) -> Result[None]:
+    """Fails, and cannot be taken back."""
+    context.register_compensation([].pop)
+    return err("no", "app.no")
 
+
+async def test_a_step_that_cannot_be_taken_back_fails_with_both_errors() -> None:
     group = ErrGroup()
-    group.go_step(step)
+    group.go_step(irrevocable)
     error = (await group.wait()).error
     assert error is not None
     assert error.code == "error.aggregate"
     assert [inner.code for inner in error.metadata["errors"]] == ["app.no", "error.exception"]
+
+
+async def test_what_failed_first_stays_the_error_of_the_group() -> None:
+    group, first = ErrGroup(), Error("first")
+    group.go(lambda: err(first))
+    group.go_step(irrevocable)
+    assert (await group.wait()).error is first
+
+
+async def test_the_others_are_stopped_before_a_step_is_taken_back() -> None:
+    group = ErrGroup()
+    stopped: list[bool] = []
+
+    def step(context: StepContext) -> Result[None]:
+        context.register_compensation(lambda: stopped.append(group.token.cancelled))
+        return err("no", "app.no")
+
+    group.go_step(step)
+    await group.wait()
+    assert stopped == [True]
 
 
 @pytest.mark.parametrize("limit", [0, -1])
