@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from hugo.cancellation import CancelToken
 from hugo.channels import ChannelReader
@@ -28,9 +28,29 @@ class SelectBuilder(Generic[R]):
         self._clock = clock or SYSTEM_CLOCK
         self._token = token
 
-    def case(self, reader: ChannelReader[T], handler: Callable[[T], Any], *, priority: int = 0) -> "SelectBuilder[R]":
-        """Adds a channel; among cases that are ready the lowest priority wins, then the one added first."""
-        self._cases.append(Case(reader, handler, priority))
+    @overload
+    def case(
+        self,
+        reader: ChannelReader[T],
+        handler: Callable[[T], Any],
+        *,
+        priority: int = ...,
+        linked: Literal[False] = ...,
+    ) -> "SelectBuilder[R]": ...
+    @overload
+    def case(
+        self,
+        reader: ChannelReader[T],
+        handler: Callable[[T, CancelToken], Any],
+        *,
+        priority: int = ...,
+        linked: Literal[True],
+    ) -> "SelectBuilder[R]": ...
+    def case(
+        self, reader: ChannelReader[T], handler: Callable[..., Any], *, priority: int = 0, linked: bool = False
+    ) -> "SelectBuilder[R]":
+        """Adds a channel, as `on` makes a case of it; the lowest priority wins, then the one added first."""
+        self._cases.append(Case(reader, handler, priority, linked))
         return self
 
     def default(self, handler: Callable[[], Any]) -> "SelectBuilder[R]":

@@ -1,8 +1,9 @@
 """What a select may wait for."""
 
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
 
+from hugo.cancellation import CancelToken
 from hugo.channels import ChannelReader
 
 T = TypeVar("T")
@@ -12,11 +13,15 @@ Handler = Callable[[Any], Any]
 
 
 class Case(NamedTuple, Generic[T]):
-    """An item of `reader` goes to `handler`; among cases that are ready the lowest `priority` is chosen."""
+    """An item of `reader` goes to `handler`; among cases that are ready the lowest `priority` is chosen.
+
+    If it is `linked`, the handler gets a token, too, as `on` says.
+    """
 
     reader: ChannelReader[T]
-    handler: Callable[[T], Any]
+    handler: Callable[..., Any]
     priority: int = 0
+    linked: bool = False
 
 
 class Deadline(NamedTuple):
@@ -27,6 +32,18 @@ class Deadline(NamedTuple):
     priority: int = 0
 
 
-def on(reader: ChannelReader[T], handler: Callable[[T], Any], *, priority: int = 0) -> Case[T]:
-    """A case of a select."""
-    return Case(reader, handler, priority)
+@overload
+def on(
+    reader: ChannelReader[T], handler: Callable[[T], Any], *, priority: int = 0, linked: Literal[False] = False
+) -> Case[T]: ...
+@overload
+def on(
+    reader: ChannelReader[T], handler: Callable[[T, CancelToken], Any], *, priority: int = 0, linked: Literal[True]
+) -> Case[T]: ...
+def on(reader: ChannelReader[T], handler: Callable[..., Any], *, priority: int = 0, linked: bool = False) -> Case[T]:
+    """A case of a select.
+
+    If it is `linked`, the handler gets a token after the item: it fires with the token of the select, and when the
+    handler has ended, for what the handler has started and left behind.
+    """
+    return Case(reader, handler, priority, linked)

@@ -79,7 +79,7 @@ async def _chosen(
                 if case.moment <= now:
                     return await _handled(partial(case.handler, clock.utcnow()), token)
             elif (item := case.reader.try_read(_NOTHING)) is not _NOTHING:
-                return await _handled(partial(case.handler, item), token)
+                return await _handled_item(case, item, token)
             elif case.reader.drained and case.reader.error is not None:
                 return err(_fault(case.reader.error))
         if default is not None:
@@ -108,6 +108,17 @@ async def _handled(call: Callable[[], Any], token: CancelToken | None) -> Result
         return value if isinstance(value, Ok | Err) else ok(value)
 
     return await attempt(settle, token)
+
+
+async def _handled_item(case: Case[Any], item: object, token: CancelToken | None) -> Result[Any]:
+    """The same for the handler of a channel's item."""
+    if not case.linked:
+        return await _handled(partial(case.handler, item), token)
+    own = CancelToken.linked(token)
+    try:
+        return await _handled(partial(case.handler, item, own), own)
+    finally:
+        own.cancel("The handler has ended.")
 
 
 def _fault(fault: BaseException) -> Error:

@@ -35,6 +35,31 @@ async def test_the_lowest_priority_number_wins_then_the_first_named() -> None:
     assert [(await select(*cases)).value for _ in range(3)] == ["2", "3", "1"]
 
 
+async def test_a_linked_handler_gets_a_token_that_lasts_as_long_as_it_does() -> None:
+    outer, (one,) = CancelToken(), channels(1)
+    seen: list[CancelToken] = []
+
+    async def handle(item: int, token: CancelToken) -> int:
+        seen.append(token)
+        assert not token.cancelled
+        return item
+
+    builder: SelectBuilder[int] = SelectBuilder(token=outer)
+    assert (await builder.case(one.reader, handle, linked=True).execute()).value == 1
+    assert seen[0].cancelled
+    assert not outer.cancelled
+
+
+async def test_the_token_of_a_select_stops_a_linked_handler() -> None:
+    outer, (one,) = CancelToken(), channels(1)
+
+    async def handle(_: int, token: CancelToken) -> None:
+        outer.cancel("enough")
+        token.raise_if_cancelled()
+
+    assert code(await select(on(one.reader, handle, linked=True), token=outer)) == "error.canceled"
+
+
 async def test_only_the_chosen_channel_loses_an_item() -> None:
     one, two = channels(1, 2)
     await select(on(one.reader, str), on(two.reader, str))
