@@ -40,6 +40,10 @@ check: $(VENV)/dev ## Check format, lint, types, layers, migrations, system chec
 bench: $(VENV)/test ## Measure the server, or the library with HUGO=1; ARGS are those of python -m benchmarks
 	$(BIN)/python -m benchmarks$(if $(HUGO),.hugo) $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/dev ## Load the server for MINUTES=10 on PostgreSQL and plot tables, memory and latency into soak/
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10) $(ARGS)
+
 .PHONY: simulate
 simulate: $(VENV)/test ## Simulate whole clusters with faults: SEEDS=500 of them from seed START=1
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),500) --start $(or $(START),1)

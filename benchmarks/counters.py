@@ -59,6 +59,7 @@ class PostgresCounters:
     def __init__(self, dsn: str, database: str) -> None:
         import psycopg
 
+        self._dsn = dsn
         self._connection: psycopg.Connection[Any] = psycopg.connect(dsn, autocommit=True)
         self.database = database
         self.has_statements = bool(self._rows("SELECT 1 FROM pg_extension WHERE extname = 'pg_stat_statements'"))
@@ -67,6 +68,12 @@ class PostgresCounters:
                 "SELECT 1 FROM information_schema.columns WHERE table_name = 'pg_stat_wal' AND column_name = 'wal_sync'"
             )
         )
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection to the measured database itself, for what is only visible there."""
+        import psycopg
+
+        return psycopg.connect(self._dsn, dbname=self.database, autocommit=True)
 
     def close(self) -> None:
         """Drop the connection."""
