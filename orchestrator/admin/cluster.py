@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orchestrator.admin.read_only import ReadOnly, ReadOnlyAdmin, length, list_link, moment
+from orchestrator.admin.read_only import ReadOnly, ReadOnlyAdmin, length, list_link
 from orchestrator.models import Namespace, SearchAttribute, Shard, VisibilityRecord
 
 
@@ -39,11 +39,6 @@ class NamespaceAdmin(ReadOnlyAdmin):
 class ShardAdmin(ReadOnlyAdmin):
     """Shards and who owns them."""
 
-    list_display = ("id", "range_id", "owner", "leased_until")
+    list_display = ("id", "range_id", "owner")
     list_filter = ("owner",)
     ordering = ("id",)
-
-    @admin.display(description=_("leased until"), ordering="lease_expires")
-    def leased_until(self, row: Shard) -> str:
-        """The end of the lease."""
-        return moment(row.lease_expires)

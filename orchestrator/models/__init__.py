@@ -4,7 +4,7 @@ Times are integers, nanoseconds since the epoch, as on the wire. Every unique co
 contains `shard_id`, so that a distributed PostgreSQL can keep a shard's rows together.
 """
 
-from orchestrator.models.cluster import ClusterMetadata, Namespace, SearchAttribute, Shard
+from orchestrator.models.cluster import ClusterMetadata, Member, Namespace, SearchAttribute, Shard
 from orchestrator.models.deterministic import DeterministicRecord
 from orchestrator.models.execution import CurrentExecution, Execution, HistoryNode, SignalRequests
 from orchestrator.models.tasks import DispatchTask, TaskQueue, TimerTask, TransferTask
@@ -17,6 +17,7 @@ __all__ = [
     "DispatchTask",
     "Execution",
     "HistoryNode",
+    "Member",
     "Namespace",
     "SearchAttribute",
     "Shard",

@@ -1,4 +1,4 @@
-"""What exists once for the whole cluster: its metadata, namespaces, search attributes and shards."""
+"""What exists once for the whole cluster: its metadata, namespaces, search attributes, members and shards."""
 
 from django.db import models
 
@@ -59,13 +59,35 @@ class SearchAttribute(models.Model):
         return self.name
 
 
+class Member(models.Model):
+    """A process of the cluster. It is live until `lease_expires`, by the clock of the database."""
+
+    name = NameField(max_length=255, primary_key=True, help_text="No other process, before or after, has the same.")
+    role = NameField(max_length=32)
+    host = NameField(max_length=255)
+    pid = models.PositiveIntegerField()
+    version = NameField(max_length=64)
+    owns_shards = models.BooleanField()
+    started = models.BigIntegerField()
+    lease_expires = models.BigIntegerField()
+    pinned = models.JSONField(default=list, help_text="Ids of shards that an operator has moved here.")
+
+    class Meta:
+        db_table = "member"
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Shard(models.Model):
-    """A part of the executions, processed under one lease; `range_id` fences an owner that lost it."""
+    """A part of the executions, processed by its owner alone for as long as that member is live.
+
+    `range_id` counts the owners: a write of one that has lost the shard names an old number, and is refused.
+    """
 
     id = models.PositiveIntegerField(primary_key=True)
     range_id = models.BigIntegerField(default=0)
     owner = NameField(max_length=255, blank=True)
-    lease_expires = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "shard"

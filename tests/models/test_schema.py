@@ -25,7 +25,7 @@ HOT: list[type[models.Model]] = [
     TransferTask,
     VisibilityRecord,
 ]
-COLD = {"cluster_metadata", "deterministic_record", "namespace", "search_attribute", "shard", "task_queue"}
+COLD = {"cluster_metadata", "deterministic_record", "member", "namespace", "search_attribute", "shard", "task_queue"}
 UNCHANGING = {"id", "shard_id", "run_id", "namespace_id", "workflow_id"}
 
 
