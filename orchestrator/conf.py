@@ -20,6 +20,8 @@ class HugoSettings:
         redis_url: the Redis over which the processes of a cluster wake each other; empty for none.
         default_namespace_retention: seconds the namespace `default` keeps closed executions.
         transport: `auto`, `envoy` or `aio`.
+        trusted_network: whether `hugo frontend` may listen beyond loopback although calls are not authenticated: only
+            trusted clients reach the network it listens on.
         reflection: whether the aio transport serves gRPC reflection.
         rest_permission: dotted path of the permission class that guards the HTTP API; by default nobody may use it.
         developer_login: whether `hugo dev` may make the user "admin" with the password "admin" when there is no user.
@@ -48,6 +50,7 @@ class HugoSettings:
     redis_url: str = ""
     default_namespace_retention: int = 24 * 3600
     transport: str = "auto"
+    trusted_network: bool = False
     reflection: bool = False
     rest_permission: str = "orchestrator.rest.permissions.Nobody"
     developer_login: bool = False

@@ -1,12 +1,30 @@
 """The commands and options of `manage.py hugo`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 GRPC_PORT = 7233
 HTTP_PORT = 8233
 PORT = click.IntRange(0, 65535)
+
+
+class OptionalPort(click.ParamType[int | None]):
+    """A port, or `none`."""
+
+    name = "port or none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """See click.ParamType."""
+        return None if value in ("none", None) else PORT.convert(value, param, ctx)
+
+
+TRANSPORT = click.option(
+    "--transport",
+    type=click.Choice(["auto", "envoy", "aio"]),
+    help="What speaks gRPC: Envoy with Python embedded (fast), or grpc.aio (anywhere).  [default: HUGO['TRANSPORT']]",
+)
 
 
 @click.group()
@@ -25,11 +43,7 @@ def hugo() -> None:
     metavar="DIR",
     help="Where the SQLite file and the secret key are.  [default: $HUGO_DATA_DIR, else .hugo in the checkout]",
 )
-@click.option(
-    "--transport",
-    type=click.Choice(["auto", "envoy", "aio"]),
-    help="What speaks gRPC: Envoy with Python embedded (fast), or grpc.aio (anywhere).  [default: HUGO['TRANSPORT']]",
-)
+@TRANSPORT
 @click.option("--no-sample", is_flag=True, help="Serve only; run no sample workflow.")
 @click.option("--once", is_flag=True, help="End after the sample: status 0 when it went well, 1 when not.")
 def dev(grpc_port: int, http_port: int, data: Path | None, transport: str | None, no_sample: bool, once: bool) -> None:
@@ -55,3 +69,42 @@ def dev(grpc_port: int, http_port: int, data: Path | None, transport: str | None
     from orchestrator.management.dev import run_dev
 
     raise SystemExit(run_dev(grpc_port, http_port, data, transport, sample=not no_sample, once=once))
+
+
+@hugo.command(short_help="Serve gRPC as one of many processes over PostgreSQL, MySQL or MariaDB.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The name or address to listen on.")
+@click.option("--grpc-port", type=PORT, default=GRPC_PORT, show_default=True, help="Temporal's API; 0: a free port.")
+@click.option(
+    "--http-port",
+    type=OptionalPort(),
+    default="none",
+    show_default=True,
+    help="REST and Django admin; 0: a free port; none: any ASGI or WSGI server serves them.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share the ports.")
+@TRANSPORT
+@click.option("--migrate", is_flag=True, help="Migrate the database first, one process at a time.")
+def frontend(
+    host: str,
+    grpc_port: int,
+    http_port: int | None,
+    workers: int,
+    transport: str | None,
+    migrate: bool,
+) -> None:
+    """Serve Temporal's API over gRPC, beside other frontends on the same port and the Celery workers of the cluster.
+
+    Every frontend may share its port with others on the machine (SO_REUSEPORT). With --workers above one this process
+    supervises that many: it starts again, with a growing pause, what dies. SIGTERM and Ctrl-C drain and end them.
+
+    When all serve, one line on standard output says where:
+
+        READY grpc=127.0.0.1:7233 http=none
+
+    Exit status: 0 after Ctrl-C or SIGTERM; 1 when the server died; 2 with one sentence on standard error when something
+    is in the way: a busy port, SQLite, a database that is not migrated, a network nobody said is trusted.
+    """
+    from orchestrator.management.frontend import run_frontend
+
+    status = run_frontend(host, grpc_port, http_port, workers, transport, migrate=migrate)
+    raise SystemExit(status)

@@ -1,4 +1,4 @@
-"""Opens the database of a server: locked where one process only may use it, migrated, prepared and checked."""
+"""Opens the database of a server: locked where one process only may use it, migrated where asked, and checked."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +40,12 @@ class OpenDatabase:
         self.lock = lock
 
 
-def open_database(alias: str) -> OpenDatabase:
+def open_database(alias: str, *, migrate: bool = True) -> OpenDatabase:
     """Makes the database of a Django alias ready to serve; the connection is closed again.
+
+    Args:
+        alias: the Django alias.
+        migrate: whether to apply the migrations it lacks; else it is refused when it lacks some.
 
     Raises:
         Refusal: it cannot be used; the text says why.
@@ -54,8 +58,9 @@ def open_database(alias: str) -> OpenDatabase:
             lock = lock_file(connection)
             check_file(connection, place)
         check_not_newer(alias)
-        with one_migration_at_a_time(connection):
-            call_command("migrate", database=alias, interactive=False, verbosity=0)
+        if migrate:
+            with one_migration_at_a_time(connection):
+                call_command("migrate", database=alias, interactive=False, verbosity=0)
         cluster = check_database(alias)
     except SchemaMismatch as error:
         raise Refusal(f"{place}: {error}") from error

@@ -1,28 +1,18 @@
 """What `hugo dev` does: database, server, sample."""
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
-import click
 from django.conf import settings
 
 from orchestrator.conf import hugo_settings
-from orchestrator.grpc.serve import fastest_loop, serve_transport
-from orchestrator.grpc.transport import (
-    Options,
-    PortInUse,
-    ServerDied,
-    Transport,
-    TransportError,
-    Unavailable,
-    choose,
-    create,
-)
+from orchestrator.grpc.transport import Options, Transport
 from orchestrator.management import banner
 from orchestrator.management.database import open_database
 from orchestrator.management.developer import make_developer
 from orchestrator.management.refusal import Refusal
 from orchestrator.management.sample import run_sample, sample_exists
+from orchestrator.management.serving import choose_transport, run_transport
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 4.0
@@ -64,7 +54,7 @@ def run_dev(
     if once and not sample_exists():
         raise Refusal(f"There is no sample to end after: {NO_SAMPLE}.")
     library = hugo_settings()
-    name, reason = _transport(transport or library.transport)
+    name, reason = choose_transport(transport or library.transport)
     database = open_database(library.database)
     login_made = make_developer(library)
     options = Options(
@@ -75,43 +65,23 @@ def run_dev(
         stop_seconds=STOP_SECONDS,
         keep_open=() if database.lock is None else (database.lock.descriptor,),
     )
+    welcome = banner.Welcome("Hugo durable orchestrator", name, reason, library.server_version, database, login_made)
     try:
-        with asyncio.Runner(loop_factory=fastest_loop) as runner:
-            welcome = banner.Welcome(name, reason, library.server_version, database, login_made)
-            runner.run(_serve(create(name, options), welcome, sample=sample, once=once))
+        return run_transport(name, options, welcome.say, partial(_beside, sample=sample, once=once))
     except SampleEnded as ended:
         return ended.status
-    except PortInUse as error:
-        option = "--grpc-port" if error.port == grpc_port else "--http-port"
-        raise Refusal(f"{str(error).rstrip('.')}: end what listens there, or choose another with {option}.") from error
-    except ServerDied as error:
-        click.echo(f"hugo: {error}", err=True)
-        return 1
-    except TransportError as error:
-        raise Refusal(str(error)) from error
-    return 0
 
 
-def _transport(requested: str) -> tuple[str, str]:
-    try:
-        return choose(requested)
-    except (Unavailable, ValueError) as error:
-        raise Refusal(str(error)) from error
-
-
-async def _serve(transport: Transport, welcome: banner.Welcome, *, sample: bool, once: bool) -> None:
-    async def beside(transport: Transport) -> None:
-        address = f"{HOST}:{transport.port}"
-        if sample and not sample_exists():
-            banner.say(f"The sample is left out: {NO_SAMPLE}.")
-        elif sample:
-            status = await run_sample(address)
-            if once:
-                raise SampleEnded(status)
-            banner.say("" if status == 0 else "The sample failed; the server goes on.")
-        banner.say_next(address)
-
-    await serve_transport(transport, welcome.say, beside)
+async def _beside(transport: Transport, *, sample: bool, once: bool) -> None:
+    address = f"{HOST}:{transport.port}"
+    if sample and not sample_exists():
+        banner.say(f"The sample is left out: {NO_SAMPLE}.")
+    elif sample:
+        status = await run_sample(address)
+        if once:
+            raise SampleEnded(status)
+        banner.say("" if status == 0 else "The sample failed; the server goes on.")
+    banner.say_next(address)
 
 
 def check_data_directory(asked: Path | None) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import importlib.util
-import os
 import subprocess
 import sys
+
+from orchestrator.management.child import child_command, child_environment
 
 MODULE = "examples.order"
 PATIENCE = 120.0
@@ -37,17 +38,12 @@ async def run_sample(address: str) -> int:
 
 
 def _start(address: str) -> "subprocess.Popen[bytes]":
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
-        "PYTHONUNBUFFERED": "1",
-    }
     # Not asyncio's subprocess: uvloop forks, and where gRPC serves from this process it then writes that this came at a
     # bad moment.
     return subprocess.Popen(
-        [sys.executable, "-m", "orchestrator.management.guarded", MODULE, "--address", address],
+        child_command(MODULE, "--address", address),
         stdin=subprocess.PIPE,
-        env=environment,
+        env=child_environment(),
         # A Ctrl-C at the terminal is for the parent, which ends this one.
         start_new_session=True,
     )

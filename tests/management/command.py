@@ -1,4 +1,4 @@
-"""`manage.py hugo dev` as a process, its output read line by line."""
+"""Commands of `manage.py hugo` as processes, their output read line by line."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +16,11 @@ from tests.support.databases import ROOT, server_environment
 from tests.support.processes import dying_with_parent
 
 PATIENCE = 60.0
-READY = re.compile(r"^READY grpc=(127\.0\.0\.1:\d+) http=(127\.0\.0\.1:\d+)$")
+READY = re.compile(r"^READY grpc=(127\.0\.0\.1:\d+) http=(127\.0\.0\.1:\d+|none)$")
 
 
 def command_line(data: Path, *arguments: str) -> list[str]:
-    """The command line; ports are free ones unless the arguments say otherwise."""
+    """The command line of `hugo dev`; ports are free ones unless the arguments say otherwise."""
     ports = [] if "--grpc-port" in arguments else ["--grpc-port", "0"]
     ports += [] if "--http-port" in arguments else ["--http-port", "0"]
     return [sys.executable, "manage.py", "hugo", "dev", "--data", str(data), *ports, *arguments]
@@ -31,10 +32,21 @@ def environment(url: str | None, more: Mapping[str, str]) -> dict[str, str]:
     return kept | server_environment(url) | dict(more)
 
 
+def frontend_line(*arguments: str) -> list[str]:
+    """The command line of `hugo frontend`; the port is a free one unless the arguments say otherwise."""
+    port = [] if "--grpc-port" in arguments else ["--grpc-port", "0"]
+    return [sys.executable, "manage.py", "hugo", "frontend", *port, *arguments]
+
+
 def run(data: Path, *arguments: str, url: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command to its end."""
+    """Runs `hugo dev` to its end."""
+    return run_line(command_line(data, *arguments), url, **more)
+
+
+def run_line(line: list[str], url: str | None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command line to its end."""
     return subprocess.run(
-        command_line(data, *arguments),
+        line,
         cwd=ROOT,
         env=environment(url, more),
         stdin=subprocess.DEVNULL,
@@ -45,22 +57,28 @@ def run(data: Path, *arguments: str, url: str | None = None, **more: str) -> sub
     )
 
 
-class Dev:
+class Command:
     """A running command.
+
+    Args:
+        line: the command line.
+        errors_file: where its standard error goes.
+        url: its DATABASE_URL; None for SQLite.
+        more: further environment variables.
 
     Attributes:
         grpc, http: HOST:PORT, once `ready`.
         lines: what it has printed to standard output so far.
     """
 
-    def __init__(self, data: Path, *arguments: str, url: str | None = None, **more: str) -> None:
+    def __init__(self, line: list[str], errors_file: Path, url: str | None, more: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         self.grpc = self.http = ""
         self._unread = b""
-        self.errors_file = data.parent / f"{data.name}.errors"
+        self.errors_file = errors_file
         with self.errors_file.open("wb") as errors:
             self.process = subprocess.Popen(
-                dying_with_parent(command_line(data, *arguments)),
+                dying_with_parent(line),
                 cwd=ROOT,
                 env=environment(url, more),
                 stdin=subprocess.DEVNULL,
@@ -93,7 +111,7 @@ class Dev:
             pass
         return line
 
-    def ready(self) -> "Dev":
+    def ready(self) -> "Command":
         """Waits until it serves."""
         match = READY.match(line := self.until("READY"))
         assert match, line
@@ -113,9 +131,23 @@ class Dev:
 
 
 @contextmanager
-def dev(data: Path, *arguments: str, url: str | None = None, **more: str) -> Iterator[Dev]:
-    """A command that is ended at the end, if it still runs then."""
-    command = Dev(data, *arguments, url=url, **more)
+def dev(data: Path, *arguments: str, url: str | None = None, **more: str) -> Iterator[Command]:
+    """A `hugo dev` that is ended at the end, if it still runs then."""
+    with ended(Command(command_line(data, *arguments), data.parent / f"{data.name}.errors", url, more)) as command:
+        yield command
+
+
+@contextmanager
+def frontend(directory: Path, url: str, *arguments: str, **more: str) -> Iterator[Command]:
+    """A `hugo frontend` that is ended at the end, if it still runs then."""
+    errors = directory / f"frontend-{uuid.uuid4().hex[:8]}.errors"
+    with ended(Command(frontend_line(*arguments), errors, url, more)) as command:
+        yield command
+
+
+@contextmanager
+def ended(command: Command) -> Iterator[Command]:
+    """Ends the command at the end."""
     try:
         yield command
     finally:

@@ -49,6 +49,10 @@ class Databases:
             self._postgres_template = template
         return self._url(self._create(self._postgres_template))
 
+    def empty_postgres(self) -> str:
+        """The URL of a fresh PostgreSQL database that nobody has migrated."""
+        return self._url(self._create())
+
     def mariadb(self) -> str:
         """The URL of a fresh, migrated MariaDB database."""
         if self._mariadb is None:
