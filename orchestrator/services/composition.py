@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import time
 from functools import partial
 
@@ -12,16 +13,18 @@ from orchestrator.services.bootstrap import check_database
 from orchestrator.services.engine import Engine, uuid7
 from orchestrator.services.transfer_kinds import pay
 from orchestrator.store.mysql import MysqlStore
+from orchestrator.store.notifier import Notifier
 from orchestrator.store.ports import Store
 from orchestrator.store.sql import SqlStore
 
 
-def build_engine(settings: HugoSettings, secret: str) -> Engine:
+def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engine:
     """An engine over the database of the settings.
 
     Args:
         settings: of the library.
         secret: from which the key of task tokens is derived; the same in every process of a cluster.
+        role: what this process is; the name of the member begins with it.
 
     Raises:
         SchemaMismatch: the database was made for another version or other settings.
@@ -36,6 +39,7 @@ def build_engine(settings: HugoSettings, secret: str) -> Engine:
         token_key=key,
         new_uuid=lambda: uuid7(time.time_ns(), os.urandom(10)),
         lanes=lanes,
+        notifier=notifier_of(settings, cluster.id, role),
     )
     engine.transfers.pay = partial(pay, engine)
     return engine
@@ -51,6 +55,17 @@ def store_of(alias: str, shard_count: int) -> Store:
     if vendor == "mysql":
         return MysqlStore(alias, shard_count)
     return SqlStore(alias, shard_count)
+
+
+def notifier_of(settings: HugoSettings, cluster_id: str, role: str) -> Notifier | None:
+    """What reaches the other processes of the cluster; None without a Redis."""
+    if not settings.redis_url:
+        return None
+    from orchestrator.store.redis_client import connect
+    from orchestrator.store.redis_notifier import RedisNotifier
+
+    member = f"{role}-{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+    return RedisNotifier(connect(settings.redis_url), cluster_id, member)
 
 
 def lanes_of(settings: HugoSettings) -> int:
