@@ -37,8 +37,8 @@ check: $(VENV)/dev ## Check format, lint, types, layers, migrations, system chec
 	.ci/check
 
 .PHONY: bench
-bench: $(VENV)/test ## Measure the server, or the library with HUGO=1; ARGS are those of python -m benchmarks
-	$(BIN)/python -m benchmarks$(if $(HUGO),.hugo) $(ARGS)
+bench: $(VENV)/test ## Measure the server, clusters of it with CLUSTER=1, the library with HUGO=1; ARGS=--help says more
+	$(BIN)/python -m benchmarks$(if $(HUGO),.hugo) $(if $(CLUSTER),--cluster) $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/dev ## Load the server for MINUTES=10 on PostgreSQL and plot tables, memory and latency into soak/

@@ -85,6 +85,11 @@ def add_server_arguments(p: argparse.ArgumentParser) -> None:
         metavar="N",
         help="compare a PostgreSQL database that holds N closed runs with an empty one",
     )
+    ours.add_argument(
+        "--cluster",
+        action="store_true",
+        help="compare two frontends, one frontend and a single process, on PostgreSQL with Celery workers and Redis",
+    )
     ours.add_argument("--transport", choices=("auto", "envoy", "aio"), help="the gRPC transport of the server")
     ours.add_argument("--pg-bindir", type=Path, help="directory with PostgreSQL's initdb and postgres")
     ours.add_argument(

@@ -14,6 +14,7 @@ from benchmarks.counters import PostgresCounters
 from benchmarks.postgres import private_cluster
 from benchmarks.stored import progress, store_closed_runs
 from benchmarks.systems import System, command_server, own_server
+from benchmarks.topologies import TOPOLOGIES, own_cluster, private_redis
 
 DATABASE = "hugo"
 FULL = "hugo_full"
@@ -33,7 +34,7 @@ def databases(args: argparse.Namespace) -> list[str | None]:
     """The databases to start our server on, one after the other; None when it runs already."""
     if args.server:
         return [None]
-    if args.stored:
+    if args.stored or args.cluster:
         return ["postgres"]
     return ["sqlite", "postgres"] if args.database == "both" else [args.database]
 
@@ -55,9 +56,15 @@ def servers_under_test(args: argparse.Namespace, database: str | None, directory
 
 
 def _on_postgres(stack: ExitStack, args: argparse.Namespace, directory: Path) -> list[System]:
-    """A server on a private PostgreSQL; with --stored a second one, on a database that is full of closed runs."""
+    """Servers on one private PostgreSQL, each with its own database.
+
+    One process; with --stored a second one, over many closed runs; with --cluster others made of several processes.
+    """
     names = (DATABASE, FULL) if args.stored else (DATABASE,)
-    cluster = stack.enter_context(private_cluster(directory, names, args.pg_bindir))
+    topologies = TOPOLOGIES if args.cluster else ()
+    cluster = stack.enter_context(
+        private_cluster(directory, (*names, *(each.database for each in topologies)), args.pg_bindir)
+    )
     systems: list[System] = []
     for name in names:
         home = directory / f"on-{name}"
@@ -71,6 +78,16 @@ def _on_postgres(stack: ExitStack, args: argparse.Namespace, directory: Path) ->
         stack.callback(counters.close)
         called = f"{args.stored:,} stored" if name == FULL else "empty" if args.stored else "postgres"
         systems.append(System(called, address, (pid,), (cluster.pid,), counters))
+    if topologies:
+        redis_url, redis_pid = stack.enter_context(private_redis(directory))
+        for each in topologies:
+            home = directory / each.database
+            home.mkdir()
+            url = cluster.dsn(each.database)
+            address, pids = stack.enter_context(own_cluster(each, home, url, redis_url))
+            counters = PostgresCounters(cluster.dsn(), each.database)
+            stack.callback(counters.close)
+            systems.append(System(each.name, address, (*pids, redis_pid), (cluster.pid,), counters))
     return systems[::-1]
 
 

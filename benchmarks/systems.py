@@ -70,12 +70,17 @@ def own_server(
     if database_url:
         environment["DATABASE_URL"] = database_url
     log = directory / f"{name}.log"
-    with _running(command, log, environment) as process:
-        deadline = time.monotonic() + START_WITHIN
-        while not (address := ready_address(log.read_text(errors="replace"))):
-            _check(process, log, deadline, "a READY line")
-            time.sleep(0.05)
-        yield address, process.pid
+    with running(command, log, environment) as process:
+        yield await_ready(process, log), process.pid
+
+
+def await_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The gRPC address a server of ours prints once it serves; raises StartError when it does not."""
+    deadline = time.monotonic() + START_WITHIN
+    while not (address := ready_address(log.read_text(errors="replace"))):
+        _check(process, log, deadline, "a READY line")
+        time.sleep(0.05)
+    return address
 
 
 @contextmanager
@@ -84,7 +89,7 @@ def command_server(name: str, template: str, directory: Path, namespace: str) ->
     port, port2 = free_port(), free_port()
     command = [part.format(port=port, port2=port2, dir=directory) for part in shlex.split(template)]
     address, log = f"127.0.0.1:{port}", directory / f"{name}.log"
-    with _running(command, log, dict(os.environ)) as process:
+    with running(command, log, dict(os.environ)) as process:
         deadline = time.monotonic() + START_WITHIN
         while not answers(address, namespace):
             _check(process, log, deadline, f"an answer at {address}")
@@ -104,7 +109,8 @@ def answers(address: str, namespace: str) -> bool:
 
 
 @contextmanager
-def _running(command: Sequence[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: Sequence[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in the project's directory, its output in a file, and end it with the context."""
     # Output goes to a file, not a pipe: nobody has to keep reading while the load runs.
     with log.open("wb") as output:
         process = subprocess.Popen(
