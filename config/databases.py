@@ -22,6 +22,10 @@ def from_url(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> d
         options = sqlite_options()
     elif engine.endswith("postgresql"):
         options = postgres_options(statement_timeout_ms)
+        if pooled_by_transaction(config):
+            # There a session's settings are refused, and its cursors get lost.
+            del options["options"]
+            config["DISABLE_SERVER_SIDE_CURSORS"] = True
     elif engine.endswith("mysql"):
         provide_mysql_driver()
         options = mysql_options()
@@ -77,6 +81,14 @@ def postgres_options(statement_timeout_ms: int) -> dict[str, Any]:
         "isolation_level": IsolationLevel.READ_COMMITTED,
         "options": " ".join(f"-c {name}={value}" for name, value in bounds.items()),
     }
+
+
+def pooled_by_transaction(config: dict[str, Any]) -> bool:
+    """Takes `pooling` from the options of a URL, and says whether it names a pooler in transaction mode."""
+    pooling = config.get("OPTIONS", {}).pop("pooling", "session")
+    if pooling not in ("session", "transaction"):
+        raise ImproperlyConfigured(f"DATABASE_URL says pooling={pooling}; there are session and transaction.")
+    return bool(pooling == "transaction")
 
 
 def mysql_options() -> dict[str, Any]:

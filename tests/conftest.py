@@ -6,6 +6,7 @@
 `default_database`             `database_url` in place of this process's default database
 `databases`                    makes more of them, for fixtures that live longer than one test
 `postgres_server`, `mariadb_server`, `redis_server`    URLs of the private servers
+`postgres_pooler`              a PgBouncer in front of the first
 """
 
 import os
@@ -17,6 +18,7 @@ from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
 from tests.support.databases import Databases, alias
+from tests.support.pooler import PgBouncer, pooler
 
 
 def pytest_configure() -> None:
@@ -42,6 +44,13 @@ def _server(variable: str, what: str) -> str:
 def postgres_server() -> str:
     """The URL of the private PostgreSQL server."""
     return _server("HUGO_TEST_POSTGRES_URL", "PostgreSQL")
+
+
+@pytest.fixture(scope="session")
+def postgres_pooler(postgres_server: str) -> Iterator[PgBouncer]:
+    """A PgBouncer in transaction mode in front of the private PostgreSQL server."""
+    with pooler(postgres_server) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,15 @@ QUICK_CHECK_BYTES = 64 << 20
 """A SQLite file up to this size is read through for damage; a larger one would delay the start."""
 
 _MIGRATION_LOCKS = {
-    "postgresql": ("SELECT pg_advisory_lock(1215653743)", "SELECT pg_advisory_unlock(1215653743)"),
-    "mysql": (
-        "SELECT get_lock(concat('hugo migrate ', left(database(), 50)), 600)",
-        "SELECT release_lock(concat('hugo migrate ', left(database(), 50)))",
+    "postgresql": (
+        "SET LOCAL lock_timeout = '600s'",
+        "SET LOCAL statement_timeout = '600s'",
+        "SET LOCAL idle_in_transaction_session_timeout = 0",
+        "SELECT pg_advisory_xact_lock(1215653743)",
     ),
+    "mysql": ("SELECT get_lock(concat('hugo migrate ', left(database(), 50)), 600)",),
 }
-"""The statements that take and give back the lock under which servers that start together migrate one by one."""
+"""The statements that take the lock under which servers that start together migrate one by one."""
 
 
 class OpenDatabase:
@@ -113,13 +115,16 @@ def one_migration_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
     if connection.vendor == "sqlite":
         yield
         return
-    take, give = _MIGRATION_LOCKS[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(take)
-        try:
-            yield
-        finally:
-            cursor.execute(give)
+    # In a transaction of its own, which a pooler gives a server session of its own; the end of it gives the lock back.
+    holder = connection.copy()
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            for statement in _MIGRATION_LOCKS[connection.vendor]:
+                cursor.execute(statement)
+        yield
+    finally:
+        holder.close()
 
 
 def first_line(error: Exception) -> str:

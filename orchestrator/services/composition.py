@@ -47,11 +47,15 @@ def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engi
 
 def store_of(alias: str, shard_count: int) -> Store:
     """The store for a Django database alias."""
-    vendor = connections[alias].vendor
+    connection = connections[alias]
+    vendor = connection.vendor
     if vendor == "postgresql":
+        from orchestrator.store.pooled import PooledPostgresStore
         from orchestrator.store.postgres import PostgresStore
 
-        return PostgresStore(alias, shard_count)
+        # Django's own word for a pooler in transaction mode, where a cursor of the server would be lost.
+        pooled = connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS", False)
+        return (PooledPostgresStore if pooled else PostgresStore)(alias, shard_count)
     if vendor == "mysql":
         return MysqlStore(alias, shard_count)
     return SqlStore(alias, shard_count)

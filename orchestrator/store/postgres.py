@@ -96,9 +96,12 @@ class PostgresSession:
         condition = " AND ".join(checks) or "true"
         statement = f"WITH {names} SELECT 1 / CASE WHEN {condition} THEN 1 ELSE 0 END"
         try:
-            self._fetch(statement, values)
+            self._commit(statement, values)
         except errors.DivisionByZero:
             raise VersionConflict("a run was changed by another process") from None
+
+    def _commit(self, statement: str, values: Sequence[Any]) -> None:
+        self._fetch(statement, values)
 
     def _fetch(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         # Django's own cursors bind on the client, which has neither binary values nor prepared statements.
@@ -145,6 +148,8 @@ class PostgresStore(SqlStore):
         errors.SerializationFailure,
     )
 
+    prepare_threshold: int | None = 0
+
     def __init__(self, alias: str, shard_count: int) -> None:
         super().__init__(alias, shard_count)
         self._thread = threading.local()
@@ -175,7 +180,7 @@ class PostgresStore(SqlStore):
                 time.sleep(END_PAUSE)
             else:
                 raise OperationalError("the session that a commit was sent to does not end")
-        return super().was_applied(changes)
+        return self.read_outcome(changes)
 
     @reading
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
@@ -194,7 +199,7 @@ class PostgresStore(SqlStore):
         if not getattr(raw, "_hugo_arrays", False):
             for array, dumper in DUMPERS.items():
                 raw.adapters.register_dumper(array, dumper)
-            raw.prepare_threshold = 0
+            raw.prepare_threshold = self.prepare_threshold
             raw._hugo_arrays = True  # type: ignore[attr-defined]
         if not raw.autocommit:
             raise DatabaseError("the calling thread has a transaction open")

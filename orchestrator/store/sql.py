@@ -294,6 +294,10 @@ class SqlStore(SqlTasks):
 
     def was_applied(self, changes: Changes) -> bool | None:
         """See Store."""
+        return self.read_outcome(changes)
+
+    def read_outcome(self, changes: Changes) -> bool | None:
+        """What the rows tell of a commit that is over."""
         with self.transaction() as session:
             return was_applied(session, changes)
 

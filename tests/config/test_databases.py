@@ -60,6 +60,17 @@ def test_the_url_wins() -> None:
     assert config["OPTIONS"]["connect_timeout"] == 5
 
 
+def test_a_pooler_in_transaction_mode() -> None:
+    config = databases.from_url("postgresql://user@host/name?pooling=transaction")
+    assert config["DISABLE_SERVER_SIDE_CURSORS"]
+    assert not {"options", "pooling"} & set(config["OPTIONS"])
+    direct = databases.from_url("postgresql://user@host/name?pooling=session")
+    assert "DISABLE_SERVER_SIDE_CURSORS" not in direct
+    assert "statement_timeout=30000" in direct["OPTIONS"]["options"]
+    with pytest.raises(ImproperlyConfigured, match="pooling=statement; there are session and transaction"):
+        databases.from_url("postgresql://user@host/name?pooling=statement")
+
+
 def test_other_databases_are_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="'oracle'; sqlite, postgresql and mysql are supported"):
         databases.from_url("oracle://user@host/name")

@@ -4,24 +4,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from orchestrator.services.bootstrap import check_database
+from orchestrator.services.composition import store_of
 from orchestrator.store.mysql import MysqlStore
+from orchestrator.store.pooled import PooledPostgresStore
 from orchestrator.store.ports import Changes, RunKey, Store
 from orchestrator.store.postgres import PostgresStore
 from orchestrator.store.sql import SqlStore
-from tests.store.faults import Faulty, FaultyMysql, FaultyPostgres, FaultySql
+from tests.store.faults import Faulty, FaultyMysql, FaultyPooled, FaultyPostgres, FaultySql
 from tests.store.process import ALIAS, Process
 from tests.store.rows import TABLES, counts
 from tests.support.databases import Databases, alias
+from tests.support.pooler import PgBouncer
 
 STORES: dict[str, tuple[str, type[SqlStore]]] = {
     "sqlite": ("sqlite", SqlStore),
     "mariadb": ("mariadb", MysqlStore),
     "portable": ("postgres", SqlStore),
     "postgres": ("postgres", PostgresStore),
+    "pooled": ("pooled", PooledPostgresStore),
 }
 
 
@@ -29,6 +32,9 @@ def fresh(kind: str, request: pytest.FixtureRequest, databases: Databases) -> st
     """The URL of a fresh database of a kind."""
     if kind == "sqlite":
         return databases.sqlite()
+    if kind == "pooled":
+        pooler: PgBouncer = request.getfixturevalue("postgres_pooler")
+        return pooler.url_of(databases.postgres())
     request.getfixturevalue(f"{kind}_server")
     return databases.postgres() if kind == "postgres" else databases.mariadb()
 
@@ -74,7 +80,7 @@ def store(opened: Opened) -> Store:
     return opened.store
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres", "pooled"])
 def shared_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
     """A database that the tests of a module use one after the other."""
     url = fresh(request.param, request, databases)
@@ -95,8 +101,14 @@ def default_database(shared_url: str, django_db_blocker: DjangoDbBlocker) -> Ite
 def faulty(default_database: str) -> Faulty:
     """The store a server uses, over the default database; it fails when it is told to."""
     shards = check_database(ALIAS).shard_count
-    classes: dict[str, type[Faulty]] = {"sqlite": FaultySql, "mysql": FaultyMysql, "postgresql": FaultyPostgres}
-    return classes[connections[ALIAS].vendor](ALIAS, shards)
+    classes: list[tuple[type[Store], type[Faulty]]] = [
+        (PooledPostgresStore, FaultyPooled),
+        (PostgresStore, FaultyPostgres),
+        (MysqlStore, FaultyMysql),
+        (SqlStore, FaultySql),
+    ]
+    used = store_of(ALIAS, shards)
+    return next(faulty for plain, faulty in classes if isinstance(used, plain))(ALIAS, shards)
 
 
 @pytest.fixture

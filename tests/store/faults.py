@@ -10,6 +10,7 @@ import psycopg
 from django.db import OperationalError
 
 from orchestrator.store.mysql import MysqlStore
+from orchestrator.store.pooled import PooledPostgresStore
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, WorkflowKey
 from orchestrator.store.postgres import PostgresStore
 from orchestrator.store.sql import SqlStore
@@ -102,6 +103,12 @@ class FaultyMysql(Faulty, MysqlStore):
 
 class FaultyPostgres(Faulty, PostgresStore):
     """PostgreSQL, where the writing statement is the commit."""
+
+    failure = psycopg.OperationalError
+
+
+class FaultyPooled(Faulty, PooledPostgresStore):
+    """PostgreSQL through a pooler, where the writing statement and its commit are one for us."""
 
     failure = psycopg.OperationalError
 

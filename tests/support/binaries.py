@@ -7,11 +7,17 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-PACKAGES = {"PostgreSQL": "postgresql", "MariaDB": "mariadb-server", "Redis": "redis-server"}
+PACKAGES = {
+    "PostgreSQL": "postgresql",
+    "MariaDB": "mariadb-server",
+    "Redis": "redis-server",
+    "PgBouncer": "pgbouncer",
+}
 NEEDED = {
     "PostgreSQL": ("initdb", "postgres"),
     "MariaDB": ("mariadb-install-db", "mariadbd"),
     "Redis": ("redis-server",),
+    "PgBouncer": ("pgbouncer",),
 }
 
 
@@ -34,7 +40,7 @@ def need(program: str) -> Path:
 
 
 def ensure() -> None:
-    """Makes sure that all three servers are installed; installs Debian packages when we are root and apt is there."""
+    """Makes sure that all servers are installed; installs Debian packages when we are root and apt is there."""
     if not (names := _missing()):
         return
     if can_install():

@@ -39,22 +39,23 @@ class Proxy:
         self._server = (parts.hostname or "127.0.0.1", parts.port or 5432)
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
-        options = "sslmode=disable&gssencmode=disable"
+        options = "&".join(filter(None, (parts.query, "sslmode=disable", "gssencmode=disable")))
         self.url = parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}", query=options).geturl()
         self.cuts = 0
         self._cut: Cut | None = None
+        self._words = b""
         self._lock = threading.Lock()
         self._release = threading.Event()
         self.delivered = threading.Event()
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
-    def arm(self, cut: Cut) -> None:
-        """The next statement of any client is cut."""
+    def arm(self, cut: Cut, words: str = "") -> None:
+        """The next statement of any client is cut; where words are given, the next that has them in its text."""
         self._release.clear()
         self.delivered.clear()
         with self._lock:
-            self._cut = cut
+            self._cut, self._words = cut, words.encode()
 
     def release(self) -> None:
         """Delivers what was held back."""
@@ -92,9 +93,11 @@ class Proxy:
             self._start(connection.upwards)
             self._start(connection.downwards)
 
-    def take(self) -> Cut | None:
+    def take(self, statement: bytes) -> Cut | None:
         """What is to become of a statement that was just seen; it is meant only once."""
         with self._lock:
+            if self._words not in statement:
+                return None
             cut, self._cut = self._cut, None
             self.cuts += cut is not None
         return cut
@@ -123,11 +126,11 @@ class _Connection:
             while kind := stream.read(1):
                 message = kind + _untyped(stream.read(4), stream)
                 waiting += message
-                cut = self._proxy.take() if kind[0] in EXECUTE else None
+                cut = self._proxy.take(waiting) if kind[0] in EXECUTE else None
                 if cut is Cut.REQUEST:
                     break
                 if cut is Cut.LATE:
-                    rest = stream.read(5)  # Sync
+                    rest = stream.read(5) if kind == b"E" else b""  # Sync
                     self._late = True
                     _end(self._client)
                     self._proxy.wait()

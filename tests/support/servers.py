@@ -204,7 +204,7 @@ class Redis(Server):
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
     """Runs all three and yields the environment variables that name them; stops them and removes their files after."""
-    parent = Path(tempfile.mkdtemp(prefix="hugo-servers-", dir=_short_directory()))
+    parent = Path(tempfile.mkdtemp(prefix="hugo-servers-", dir=short_directory()))
     parent.chmod(0o755)
     servers = [kind(parent) for kind in (PostgreSQL, MariaDB, Redis)]
     try:
@@ -223,6 +223,6 @@ def running() -> Iterator[dict[str, str]]:
         shutil.rmtree(parent, ignore_errors=True)
 
 
-def _short_directory() -> str | None:
+def short_directory() -> str | None:
     """The path of a Unix socket has about 100 characters, which some TMPDIRs use up; and other users must reach it."""
     return "/tmp" if Path("/tmp").is_dir() else None
