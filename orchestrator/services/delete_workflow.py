@@ -12,6 +12,7 @@ from orchestrator.core.transfers import TransferKind
 from orchestrator.errors import Unavailable
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
+from orchestrator.store.fencing import current_fence
 from orchestrator.store.ports import RunKey, Transfer, WorkflowKey
 from orchestrator.store.transition import Unit
 
@@ -48,6 +49,6 @@ async def remove(engine: Engine, transfer: Transfer) -> None:
     """Removes a run from the database; raises Unavailable while it still owes others something."""
     key = WorkflowKey(transfer.shard_id, transfer.namespace_id, transfer.workflow_id)
     run = RunKey(transfer.shard_id, transfer.run_id)
-    if not await engine.run_db(engine.store.remove_run, key, run, int(TransferKind.DELETE)):
+    if not await engine.run_db(engine.store.remove_run, key, run, int(TransferKind.DELETE), current_fence()):
         raise Unavailable("the run still owes something to others")
     engine.history_waiters.notify([transfer.run_id])

@@ -3,6 +3,7 @@
 What can go wrong, and what is done:
 
 - An operation is refused: it leaves no trace and fails alone.
+- It works under a lease that is over: it is told so with LeaseLost, and the others of its batch are tried again.
 - Somebody else was faster, or holds a row for too long: nothing was written. The workflows of the batch are tried
   apart, from the database instead of the cache. The one it is about waits for a moment while others go on.
 - The database does not answer, or answers that it cannot now: the same again, after a while in parts, until patience
@@ -25,7 +26,17 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.errors import Internal, ServiceError, Unavailable
 from orchestrator.store.cache import Cache
 from orchestrator.store.loaded import Loaded, load
-from orchestrator.store.ports import Changes, Dispatcher, RunKey, Session, Store, VersionConflict, WorkflowKey
+from orchestrator.store.ports import (
+    Changes,
+    Dispatcher,
+    Fence,
+    LeaseLost,
+    RunKey,
+    Session,
+    Store,
+    VersionConflict,
+    WorkflowKey,
+)
 from orchestrator.store.transition import Batch, Operation
 
 if TYPE_CHECKING:
@@ -57,6 +68,7 @@ class Request:
     Attributes:
         needs_current: whether it looks at the current run.
         expects_new: whether its workflow id has most likely no run yet.
+        fence: the lease under which it is made; None for what needs none.
     """
 
     key: WorkflowKey
@@ -64,6 +76,7 @@ class Request:
     run_id: str
     needs_current: bool
     expects_new: bool = False
+    fence: Fence | None = None
     future: "asyncio.Future[Any] | None" = None
     result: Any = None
     error: BaseException | None = None
@@ -267,6 +280,8 @@ class Lane(threading.Thread):
             except UnknownOutcome:
                 logger.error("a commit of %d operations has an unknown outcome", len(group.requests))
                 self._refuse(group, Unavailable("the outcome of the call is unknown, the database does not answer"))
+            except LeaseLost as error:
+                waiting.extendleft(self._without(group, error))
             except conflicts as error:
                 logger.info("a commit of %d operations met a conflict: %s", len(group.requests), error)
                 parts = by_workflow(group)
@@ -303,7 +318,15 @@ class Lane(threading.Thread):
         if earlier is not group:
             earlier.requests.extend(group.requests)
 
-    def _refuse(self, group: Group, error: ServiceError) -> None:
+    def _without(self, group: Group, error: LeaseLost) -> list[Group]:
+        """Refuses what a group wanted to do under leases that are over; returns the rest of it, if there is any."""
+        logger.info("a commit of %d operations met the end of leases: %s", len(group.requests), error)
+        lost = [request for request in group.requests if request.fence in error.fences]
+        kept = [request for request in group.requests if request.fence not in error.fences]
+        self._refuse(Group(lost, group.deadline), error)
+        return [Group(kept, group.deadline)] if kept else []
+
+    def _refuse(self, group: Group, error: ServiceError | LeaseLost) -> None:
         for request in group.requests:
             request.error = error
         self._owner.deliver(group.requests)
@@ -325,6 +348,7 @@ class Lane(threading.Thread):
                 verify(batch)
                 changes = batch.seal()
                 if changes:
+                    changes.fences.update(each.fence for each in requests if each.fence is not None)
                     committing = True
                     session.write(changes)
         except BaseException as error:

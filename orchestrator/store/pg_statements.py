@@ -13,7 +13,11 @@ JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
 
 REQUESTS = "SELECT request_ids FROM signal_requests WHERE shard_id = %s AND run_id = %s ORDER BY number"
 
+FENCES = "SELECT id, range_id FROM shard WHERE id = ANY(%s)"
+
 PARTS: dict[str, str] = {
+    "fences": """SELECT 1 FROM shard h JOIN unnest(%s, %s) AS k(s, r) ON h.id = k.s AND h.range_id = k.r
+        ORDER BY h.id FOR SHARE OF h""",
     "current": """INSERT INTO current_execution (shard_id, namespace_id, workflow_id, run_id)
         SELECT * FROM unnest(%s, %s, %s, %s)""",
     "moved": """UPDATE current_execution c SET run_id = k.r FROM unnest(%s, %s, %s, %s, %s) AS k(s, n, w, o, r)

@@ -26,6 +26,13 @@ class RunKey(NamedTuple):
     run_id: str
 
 
+class Fence(NamedTuple):
+    """The lease of a shard under which something is written: `range_id` counts the owners the shard has had."""
+
+    shard_id: int
+    range_id: int
+
+
 class Stored(NamedTuple):
     """A locked run; the blob is left out when the caller knows this version."""
 
@@ -127,6 +134,7 @@ class Changes:
         transferred: (run, kind, event id) of transfers that are done.
         new_records: of new runs.
         records: of runs that lists show already.
+        fences: leases that must be in force until the commit; without one of them nothing is written.
     """
 
     current: dict[WorkflowKey, str] = field(default_factory=dict)
@@ -143,6 +151,7 @@ class Changes:
     transferred: list[tuple[RunKey, int, int]] = field(default_factory=list)
     new_records: list[Record] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    fences: set[Fence] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.created or self.updated or self.transferred)
@@ -150,6 +159,18 @@ class Changes:
 
 class VersionConflict(Exception):
     """A row changed under a lock that should have held it; the transition must be computed again."""
+
+
+class LeaseLost(Exception):
+    """Shards have other owners by now: what was to be written under their former leases is not.
+
+    Attributes:
+        fences: the leases that are over.
+    """
+
+    def __init__(self, fences: Iterable[Fence]) -> None:
+        self.fences = frozenset(fences)
+        super().__init__(", ".join(f"shard {shard}, range {range_id}" for shard, range_id in sorted(self.fences)))
 
 
 class Session(Protocol):
@@ -179,7 +200,10 @@ class Session(Protocol):
         ...
 
     def write(self, changes: Changes) -> None:
-        """Writes everything; raises VersionConflict, and database errors as they come."""
+        """Writes everything; raises LeaseLost, VersionConflict, and database errors as they come.
+
+        The leases of `fences` hold until the commit: whoever takes one of their shards waits for it.
+        """
         ...
 
 
@@ -240,8 +264,12 @@ class Store(Protocol):
         """Transfers born before a time, nanoseconds since the epoch, oldest first."""
         ...
 
-    def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int) -> bool:
-        """Removes every row of a closed run; False while it has debts of another kind than `but_for`."""
+    def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int, fence: Fence | None) -> bool:
+        """Removes every row of a closed run; False while it has debts of another kind than `but_for`.
+
+        Raises:
+            LeaseLost: the fence is over.
+        """
         ...
 
     def stored_queues(self, queues: Sequence[tuple[str, str, int]]) -> list[bool]:

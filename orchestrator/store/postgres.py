@@ -7,7 +7,7 @@ read and COMMIT. A conflict costs a repetition, workflow by workflow (`docs/adr/
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,8 +18,18 @@ from psycopg import errors
 
 from orchestrator.store import node_queries
 from orchestrator.store.pg_arrays import DUMPERS, ByteaArray, Int4Array, Int8Array, TextArray, UuidArray
-from orchestrator.store.pg_statements import CURRENT, PARTS, REQUESTS, RUNS
-from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, VersionConflict, WorkflowKey
+from orchestrator.store.pg_statements import CURRENT, FENCES, PARTS, REQUESTS, RUNS
+from orchestrator.store.ports import (
+    Changes,
+    Fence,
+    LeaseLost,
+    Node,
+    RunKey,
+    Session,
+    Stored,
+    VersionConflict,
+    WorkflowKey,
+)
 from orchestrator.store.sql import SqlStore
 from orchestrator.store.sql_tasks import reading
 
@@ -88,7 +98,8 @@ class PostgresSession:
         """See Session. Writes and commits, or raises and leaves everything as it was."""
         parts, values = _parts(changes)
         checks = []
-        for name, count in (("updated", len(changes.updated)), ("moved", len(changes.moved))):
+        counts = {"fences": len(changes.fences), "updated": len(changes.updated), "moved": len(changes.moved)}
+        for name, count in counts.items():
             if count:
                 checks.append(f"(SELECT count(*) FROM {name}) = %s")
                 values.append(count)
@@ -98,7 +109,16 @@ class PostgresSession:
         try:
             self._commit(statement, values)
         except errors.DivisionByZero:
+            self._check_fences(changes.fences)
             raise VersionConflict("a run was changed by another process") from None
+
+    def _check_fences(self, fences: Collection[Fence]) -> None:
+        """Raises LeaseLost if that is why nothing was written; a lease that is over stays so."""
+        if not fences:
+            return
+        rows = self._fetch(FENCES, (Int4Array.of([fence.shard_id for fence in fences]),))
+        if lost := set(fences) - {Fence(*row) for row in rows}:
+            raise LeaseLost(lost)
 
     def _commit(self, statement: str, values: Sequence[Any]) -> None:
         self._fetch(statement, values)
@@ -215,6 +235,12 @@ def _parts(changes: Changes) -> tuple[list[str], list[Any]]:
         parts.append(name)
         values.extend(columns)
 
+    if changes.fences:
+        add(
+            "fences",
+            Int4Array.of([fence.shard_id for fence in changes.fences]),
+            Int8Array.of([fence.range_id for fence in changes.fences]),
+        )
     if changes.current:
         add("current", *_workflows(list(changes.current)), UuidArray.of(changes.current.values()))
     if changes.moved:

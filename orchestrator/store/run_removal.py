@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Model
 
 from orchestrator.models import (
@@ -15,7 +15,8 @@ from orchestrator.models import (
     TransferTask,
     VisibilityRecord,
 )
-from orchestrator.store.ports import RunKey, WorkflowKey
+from orchestrator.store.fencing_sql import hold
+from orchestrator.store.ports import Fence, RunKey, WorkflowKey
 
 _OF_A_RUN: tuple[type[Model], ...] = (
     Execution,
@@ -27,7 +28,7 @@ _OF_A_RUN: tuple[type[Model], ...] = (
 )
 
 
-def remove_run(alias: str, workflow: WorkflowKey, run: RunKey, but_for: int) -> bool:
+def remove_run(alias: str, workflow: WorkflowKey, run: RunKey, but_for: int, fence: Fence | None) -> bool:
     """Removes the rows of a run, and the workflow id's if the run is still its current one.
 
     Args:
@@ -35,15 +36,21 @@ def remove_run(alias: str, workflow: WorkflowKey, run: RunKey, but_for: int) -> 
         workflow: whose run it is.
         run: closed, or gone already.
         but_for: the kind of its own debt that asks for the removal.
+        fence: the lease under which it is removed; None where a process is alone.
 
     Returns:
         False, and nothing is removed, while the run owes others something else.
+
+    Raises:
+        LeaseLost: the fence is over.
     """
 
     def rows(model: type[Model], **fields: Any) -> Any:
         return model._default_manager.using(alias).filter(shard_id=run.shard_id, **fields)
 
     with transaction.atomic(using=alias):
+        if fence is not None:
+            hold(connections[alias], [fence])
         # The order in which commits lock rows.
         rows(
             CurrentExecution,

@@ -22,6 +22,7 @@ from orchestrator.models import (
     VisibilityRecord,
 )
 from orchestrator.store import node_queries
+from orchestrator.store.fencing_sql import hold
 from orchestrator.store.outcome import was_applied
 from orchestrator.store.ports import (
     Changes,
@@ -166,6 +167,8 @@ class SqlSession:
     def write(self, changes: Changes) -> None:
         """See Session."""
         sql, as_uuid = self._sql, self._uuid
+        if changes.fences:
+            hold(self._connection, changes.fences)
         with self._connection.cursor() as cursor:
 
             def many(statement: str, rows: list[tuple[Any, ...]]) -> None:

@@ -8,7 +8,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import Count, Min
 
 from orchestrator.models import DispatchTask, TaskQueue, TransferTask
-from orchestrator.store.ports import RunKey, Task, Transfer, WorkflowKey
+from orchestrator.store.ports import Fence, RunKey, Task, Transfer, WorkflowKey
 from orchestrator.store.run_removal import remove_run
 
 P = ParamSpec("P")
@@ -142,9 +142,9 @@ class SqlTasks:
         ).delete()
 
     @reading
-    def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int) -> bool:
+    def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int, fence: Fence | None) -> bool:
         """See Store."""
-        return remove_run(self.alias, workflow, run, but_for)
+        return remove_run(self.alias, workflow, run, but_for, fence)
 
 
 def plain_uuid(value: str) -> str:

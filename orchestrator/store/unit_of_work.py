@@ -16,6 +16,7 @@ from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.limits import Limits
 from orchestrator.errors import Unavailable
 from orchestrator.store.cache import Cache
+from orchestrator.store.fencing import current_fence
 from orchestrator.store.lane import Lane, Request, gather, undo
 from orchestrator.store.ports import Dispatcher, Observer, Store, VersionConflict, WorkflowKey
 from orchestrator.store.transition import Batch, Operation
@@ -130,13 +131,16 @@ class UnitOfWork:
             expects_new: whether the workflow most likely has no run yet, so that looking for one is left to the commit.
 
         Returns:
-            a future with its result, or the ServiceError it raised, or Unavailable when the database stays away.
-            Cancelling the future does not stop the operation.
+            a future with its result, or the ServiceError it raised, or Unavailable when the database stays away, or
+            LeaseLost when the calling task works under a fence (see `fencing`) that is over. Cancelling the future does
+            not stop the operation.
         """
         assert self._loop is not None
         future: asyncio.Future[Any] = self._loop.create_future()
         wants = not run_id if needs_current is None else needs_current
-        self._threads[key.shard_id % self.lanes].put(Request(key, operation, run_id, wants, expects_new, future))
+        self._threads[key.shard_id % self.lanes].put(
+            Request(key, operation, run_id, wants, expects_new, current_fence(), future)
+        )
         return future
 
     def execute_joined(

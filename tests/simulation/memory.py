@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from orchestrator.store.outcome import was_applied
 from orchestrator.store.ports import (
     Changes,
+    Fence,
+    LeaseLost,
     Node,
     Record,
     RunKey,
@@ -34,6 +36,13 @@ class Tables:
     transfers: dict[tuple[RunKey, int, int], Transfer] = field(default_factory=dict)
     records: dict[RunKey, Record] = field(default_factory=dict)
     configs: dict[tuple[str, str, int], bytes] = field(default_factory=dict)
+    ranges: dict[int, int] = field(default_factory=dict)
+
+
+def hold(tables: Tables, fences: Iterable[Fence]) -> None:
+    """Raises LeaseLost when one of the leases is over."""
+    if lost := {fence for fence in fences if tables.ranges.get(fence.shard_id, 0) != fence.range_id}:
+        raise LeaseLost(lost)
 
 
 class MemorySession:
@@ -65,6 +74,7 @@ class MemorySession:
     def write(self, changes: Changes) -> None:
         """See Session."""
         tables = self._tables
+        hold(tables, changes.fences)
         conflict = (
             any(key in tables.current for key in changes.current)
             or any(tables.current.get(key) != stored for key, (stored, _) in changes.moved.items())
@@ -178,9 +188,11 @@ class MemoryStore:
         """See Store."""
         return [each for each in self.tables.transfers.values() if each.created_time < before][:limit]
 
-    def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int) -> bool:
+    def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int, fence: Fence | None) -> bool:
         """See Store."""
         tables = self.tables
+        if fence is not None:
+            hold(tables, [fence])
         if any(key == run and kind != but_for for key, kind, _ in tables.transfers):
             return False
         for rows in (tables.runs, tables.workflows, tables.nodes, tables.wakes, tables.records):

@@ -94,9 +94,9 @@ def test_all_rows_of_a_run_go_and_no_others(opened: Opened) -> None:
     changes = creation(gone, workflow)
     changes.transfers.append(transfer(gone, 0)._replace(kind=DELETE))
     opened.write(changes)
-    assert opened.store.remove_run(workflow, gone, DELETE)
+    assert opened.store.remove_run(workflow, gone, DELETE, None)
     assert opened.counts() == with_one != before
-    assert opened.store.remove_run(workflow, gone, DELETE)
+    assert opened.store.remove_run(workflow, gone, DELETE, None)
 
 
 def test_a_run_stays_while_it_owes_others_something(opened: Opened) -> None:
@@ -106,5 +106,5 @@ def test_a_run_stays_while_it_owes_others_something(opened: Opened) -> None:
     changes.transfers += [transfer(run, 0)._replace(kind=DELETE), transfer(run, 5)]
     opened.write(changes)
     before = opened.counts()
-    assert not opened.store.remove_run(workflow, run, DELETE)
+    assert not opened.store.remove_run(workflow, run, DELETE, None)
     assert opened.counts() == before
