@@ -24,6 +24,8 @@ class _Active:
 
     recorder: Recorder | None = None
     tracer: "Tracer | None" = None
+    # Whether there is either of them.
+    observing: bool = False
     workflow_ids: bool = False
 
 
@@ -40,6 +42,7 @@ def configure(
     """
     active.recorder = recorder
     active.tracer = tracer
+    active.observing = recorder is not None or tracer is not None
     if workflow_ids is None:
         workflow_ids = os.environ.get("HUGO_METRICS_WORKFLOW_IDS") == "1"
     active.workflow_ids = workflow_ids

@@ -44,7 +44,7 @@ class LifecycleEvent(Generic[T]):
     token: OwnershipToken | None = None
     error: Error | None = None
     seconds: float = 0.0
-    """For how long the item had been leased; for a heartbeat, by how much the lease was extended."""
+    """How long was waited for room or an item, how long the item was leased, by how much a lease was extended."""
     details: Any = None
     """What a heartbeat reported."""
     from_drain: bool = False

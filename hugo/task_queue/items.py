@@ -1,10 +1,11 @@
 """An item on its way through a queue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
+from hugo.diagnostics.spans import Span
 from hugo.errors import Error
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ class PendingItem(Generic[T]):
     """Which delivery the next one will be, counted from 1."""
     last_error: Error | None = None
     last_token: OwnershipToken | None = None
+    span: Span | None = field(default=None, repr=False)
+    """What traced the enqueuing, in a process that traces: the deliveries are linked to it."""
 
 
 @dataclass(frozen=True, slots=True)

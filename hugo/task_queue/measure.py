@@ -33,6 +33,8 @@ def measure(event: LifecycleEvent[Any], pending_change: int, active_change: int)
         instruments.TASKQUEUE_LEASE_DURATION.record(event.seconds * 1000, attributes)
     elif event.kind is EventKind.HEARTBEAT:
         instruments.TASKQUEUE_HEARTBEAT_EXTENSION.record(event.seconds * 1000, attributes)
-    elif event.kind is EventKind.LEASE_GRANTED and event.attempt == 1:
-        waited = (event.occurred_at - event.enqueued_at).total_seconds()
-        instruments.TASKQUEUE_SCHEDULE_TO_START_LATENCY.record(waited * 1000, attributes)
+    elif event.kind is EventKind.LEASE_GRANTED:
+        instruments.TASKQUEUE_POLL_LATENCY.record(event.seconds * 1000, attributes)
+        if event.attempt == 1:
+            waited = (event.occurred_at - event.enqueued_at).total_seconds()
+            instruments.TASKQUEUE_SCHEDULE_TO_START_LATENCY.record(waited * 1000, attributes)

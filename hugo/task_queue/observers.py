@@ -10,6 +10,7 @@ from hugo.task_queue.events import EventKind, LifecycleEvent
 from hugo.task_queue.items import PendingItem
 from hugo.task_queue.lease import TaskQueueLease
 from hugo.task_queue.measure import measure
+from hugo.task_queue.tracing import trace
 
 if TYPE_CHECKING:
     from hugo.task_queue.queue import TaskQueue
@@ -22,7 +23,7 @@ Listener = Callable[[LifecycleEvent[T]], None]
 
 
 class Observers(Generic[T]):
-    """The listeners of one queue, and the diagnostics of this process while they record."""
+    """The listeners of one queue, and the diagnostics of this process while they record or trace."""
 
     __slots__ = ("_queue", "listeners")
 
@@ -56,8 +57,7 @@ class Observers(Generic[T]):
     ) -> None:
         """Tells what happened to an item; `pending` and `active` are by how much it changed those numbers."""
         queue = self._queue
-        recording = binding.active.recorder is not None
-        if not recording and not self.listeners:
+        if not binding.active.observing and not self.listeners:
             return
         if seconds is None:
             seconds = 0.0 if lease is None else queue.clock.monotonic() - lease.granted
@@ -78,8 +78,12 @@ class Observers(Generic[T]):
             from_drain,
             from_expiration,
         )
-        if recording:
+        if binding.active.recorder is not None:
             measure(event, pending, active)
+        if binding.active.tracer is not None:
+            span = trace(event, item.span)
+            if kind is EventKind.ENQUEUED:
+                item.span = span
         for listener in list(self.listeners.values()):
             try:
                 listener(event)

@@ -11,7 +11,6 @@ from uuid import UUID
 from hugo.cancellation import CancelToken
 from hugo.clock import SYSTEM_CLOCK, Clock, Timer
 from hugo.diagnostics import binding
-from hugo.diagnostics.instruments import TASKQUEUE_POLL_LATENCY
 from hugo.errors import Error, ErrorCode
 from hugo.line import Line
 from hugo.loops import LoopOwned, get_ident
@@ -114,6 +113,7 @@ class TaskQueue(LoopOwned, Generic[T]):
             self._check_loop()
         if token is not None:
             token.raise_if_cancelled()
+        asked = self.clock.monotonic() if self._observers.listeners or binding.active.observing else None
         if self._room > 0 and not self._closed:
             self._room -= 1
         elif self._closed or not await self._enqueuers.wait(token) or self._closed:
@@ -121,8 +121,8 @@ class TaskQueue(LoopOwned, Generic[T]):
         self._sequence += 1
         item = PendingItem(value, self._sequence, self.clock.utcnow())
         self._pending.append(item)
-        if self._observers.listeners or binding.active.recorder is not None:
-            self._observers.tell(EventKind.ENQUEUED, item, pending=1)
+        if self._observers.listeners or binding.active.observing:
+            self._observers.tell(EventKind.ENQUEUED, item, pending=1, seconds=self._since(asked))
         if self._lessees.waiting:
             self._offer()
         else:
@@ -138,7 +138,7 @@ class TaskQueue(LoopOwned, Generic[T]):
             self._check_loop()
         if token is not None:
             token.raise_if_cancelled()
-        asked = None if binding.active.recorder is None else self.clock.monotonic()
+        asked = self.clock.monotonic() if self._observers.listeners or binding.active.observing else None
         if self._available and not self._closed:
             self._available -= 1
         elif self._closed or not await self._lessees.wait(token) or self._closed:
@@ -150,10 +150,9 @@ class TaskQueue(LoopOwned, Generic[T]):
         self._active[serial] = lease = TaskQueueLease(self, item, serial, now, now + duration)
         if self._sweeper is None:
             self._sweep_later()
-        if self._observers.listeners or binding.active.recorder is not None:
-            self._observers.tell(EventKind.LEASE_GRANTED, item, lease, pending=-1, active=1)
-        if asked is not None:
-            TASKQUEUE_POLL_LATENCY.record((now - asked) * 1000, {"taskqueue.name": self.name})
+        if self._observers.listeners or binding.active.observing:
+            waited = self._since(asked)
+            self._observers.tell(EventKind.LEASE_GRANTED, item, lease, pending=-1, active=1, seconds=waited)
         if self._enqueuers.waiting:
             self._free_slot()
         else:
@@ -212,6 +211,10 @@ class TaskQueue(LoopOwned, Generic[T]):
         """The unique id of this queue's lease with that number."""
         return UUID(int=self._lease_ids | serial)
 
+    def _since(self, asked: float | None) -> float:
+        """Seconds since an operation was asked for; 0 if nobody was interested then."""
+        return 0.0 if asked is None else self.clock.monotonic() - asked
+
     def _check(self, lease: TaskQueueLease[T]) -> None:
         """Raises unless the lease is active."""
         if get_ident() != self._thread or self._lessees.waiting:
@@ -224,7 +227,7 @@ class TaskQueue(LoopOwned, Generic[T]):
     def _complete(self, lease: TaskQueueLease[T]) -> None:
         self._check(lease)
         del self._active[lease.serial]
-        if self._observers.listeners or binding.active.recorder is not None:
+        if self._observers.listeners or binding.active.observing:
             self._observers.tell(EventKind.COMPLETED, lease.item, lease, active=-1)
 
     def _heartbeat(self, lease: TaskQueueLease[T], details: Any) -> None:

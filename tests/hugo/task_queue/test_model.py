@@ -141,7 +141,7 @@ class Queues(RuleBasedStateMachine):
     @precondition(lambda self: self.leasing)
     @rule(data=st.data(), promised=st.booleans())
     def cancel_a_worker(self, data: st.DataObject, promised: bool) -> None:
-        if promised:
+        if promised and len(self.pending) + len(self.delayed) < CAPACITY:
             # The first in line is promised an item, and cancelled before it runs.
             task = self.leasing.pop(0)
             self.values += 1

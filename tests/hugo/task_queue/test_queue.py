@@ -9,8 +9,8 @@ import pytest
 
 from hugo.cancellation import CancelToken, OperationCanceled
 from hugo.clock import FakeClock, settle
-from hugo.diagnostics import configure, instruments, reset
-from hugo.diagnostics.memory import Recorded
+from hugo.diagnostics import SpanKind, configure, instruments, reset
+from hugo.diagnostics.memory import Recorded, recording
 from hugo.errors import Error
 from hugo.task_queue import (
     DeadLetter,
@@ -470,6 +470,56 @@ async def test_how_long_workers_wait_for_work_is_measured() -> None:
     finally:
         reset()
     assert recorded.values(instruments.TASKQUEUE_POLL_LATENCY) == [4000]
+
+
+async def test_operations_are_traced_and_deliveries_linked_to_the_enqueuing() -> None:
+    with recording() as (_, traced):
+        site = Site(name="orders", max_delivery_attempts=2, heartbeat_interval=0, lease_duration=10)
+        waiting = asyncio.create_task(site.queue.lease())
+        await site.clock.advance_and_settle(4)
+        await site.queue.enqueue("a")
+        lease = await waiting
+        await lease.heartbeat()
+        await lease.fail(NO)
+        await (await site.queue.lease()).fail(NO)
+        await site.queue.enqueue("b")
+        await (await site.queue.lease()).complete()
+        await site.queue.enqueue("c")
+        await site.queue.lease()
+        site.clock.advance(11)
+        await site.queue.aclose()
+    assert [
+        (span.name.removeprefix("TaskQueue."), span.attributes["taskqueue.sequence_id"]) for span in traced.spans
+    ] == [
+        ("enqueue", 1),
+        ("lease", 1),
+        ("heartbeat", 1),
+        ("fail.requeue", 1),
+        ("lease", 1),
+        ("fail.deadletter", 1),
+        ("enqueue", 2),
+        ("lease", 2),
+        ("complete", 2),
+        ("enqueue", 3),
+        ("lease", 3),
+    ]
+    enqueue, first, _, requeue, second, *_ = traced.spans
+    assert all(span.ended and span.error is None for span in traced.spans)
+    assert [span.kind for span in (enqueue, first, requeue)] == [
+        SpanKind.PRODUCER,
+        SpanKind.CONSUMER,
+        SpanKind.INTERNAL,
+    ]
+    assert first.links == second.links == (enqueue,)
+    assert first.start is not None
+    assert first.end_time is not None
+    assert (first.end_time - first.start).total_seconds() == 4
+    assert first.attributes["taskqueue.token"] == str(lease.ownership_token)
+    assert requeue.attributes["taskqueue.error.code"] == "app.no"
+    assert (requeue.attributes["taskqueue.operation"], requeue.attributes["taskqueue.name"]) == (
+        "fail.requeue",
+        "orders",
+    )
 
 
 @pytest.mark.parametrize("end", ["drain", "aclose"])
