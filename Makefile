@@ -48,6 +48,10 @@ soak: $(VENV)/dev ## Load the server for MINUTES=10 on PostgreSQL and plot table
 simulate: $(VENV)/test ## Simulate whole clusters with faults: SEEDS=500 of them from seed START=1
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),500) --start $(or $(START),1)
 
+.PHONY: chaos
+chaos: $(VENV)/test ## Kill, freeze and cut off parts of a cluster under load for MINUTES=3, then check it; SEED=1 repeats
+	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),3) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: golden
 golden: $(VENV)/test ## Compare with recorded histories and errors of a Temporal server, found by GOLDEN_DIR
 	$(BIN)/python -m tests.golden.run $(ARGS)
