@@ -3,6 +3,7 @@
 from hugo.diagnostics.binding import SCHEMA_URL, SCOPE_NAME, Recorder, configure, reset
 from hugo.diagnostics.instruments import INSTRUMENTS, Instrument, Kind
 from hugo.diagnostics.spans import Attribute, Span, SpanKind, Tracer, start_span
+from hugo.diagnostics.task_queues import MetricGroup, TaskQueueMetrics
 
 __all__ = [
     "INSTRUMENTS",
@@ -11,9 +12,11 @@ __all__ = [
     "Attribute",
     "Instrument",
     "Kind",
+    "MetricGroup",
     "Recorder",
     "Span",
     "SpanKind",
+    "TaskQueueMetrics",
     "Tracer",
     "configure",
     "reset",

@@ -8,7 +8,7 @@ after a fork, because exporters have threads.
 import importlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from hugo.diagnostics.binding import SCHEMA_URL, SCOPE_NAME
 from hugo.diagnostics.otel_bridge import BridgedTracer, MeterRecorder
 from hugo.diagnostics.runtime import observe_runtime
 from hugo.diagnostics.sampling import RateLimit, RateLimitedSampler
+from hugo.diagnostics.task_queues import TaskQueueMetrics
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
@@ -50,6 +51,7 @@ class HugoDiagnosticsOptions:
     `otlp_exporter`                 over `otlp_protocol` to `otlp_endpoint`, by default OTEL_EXPORTER_OTLP_ENDPOINT
     `prometheus_exporter`           metrics in the default registry of the Prometheus client
     `runtime_instrumentation`       metrics of the process and its garbage collector
+    `task_queue_metrics`            which measurements of task queues are sent, and with which attributes
     `metric_readers`, `span_processors`
                                     more of your own
     """
@@ -69,6 +71,7 @@ class HugoDiagnosticsOptions:
     otlp_endpoint: str | None = None
     prometheus_exporter: bool = True
     runtime_instrumentation: bool = True
+    task_queue_metrics: TaskQueueMetrics = field(default_factory=TaskQueueMetrics)
     metric_readers: "tuple[MetricReader, ...]" = ()
     span_processors: "tuple[SpanProcessor, ...]" = ()
 
@@ -120,7 +123,7 @@ def add_hugo_diagnostics(options: HugoDiagnosticsOptions | None = None, **overri
     recorder = tracer = None
     if meters is not None:
         meter = meters.get_meter(*scope, schema_url=chosen.schema_url, attributes=scope_attributes)
-        recorder = MeterRecorder(meter)
+        recorder = chosen.task_queue_metrics.over(MeterRecorder(meter))
         if chosen.runtime_instrumentation:
             observe_runtime(meter)
     if tracers is not None:

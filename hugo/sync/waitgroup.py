@@ -15,7 +15,6 @@ from hugo.watchers import Watchers
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-F = TypeVar("F", bound="asyncio.Future[Any]")
 
 
 class WaitGroup(LoopOwned):
@@ -65,13 +64,16 @@ class WaitGroup(LoopOwned):
         name: str | None = None,
     ) -> "asyncio.Task[T]":
         """Starts `fn(*args)` as a task and counts it until it ends; it is not begun if the token has fired by then."""
-        return self.track(run(fn, *args, token=token, name=name))
+        task = run(fn, *args, token=token, name=name)
+        self.track(task)
+        return task
 
-    def track(self, work: F) -> F:
-        """Counts a task or future that is under way until it ends, and returns it."""
+    def track(self, work: Awaitable[T]) -> "asyncio.Future[T]":
+        """Counts work that is under way until it ends, and returns it; a coroutine becomes a task."""
+        future = work if isinstance(work, asyncio.Future) else run(lambda: work)
         self.add()
-        work.add_done_callback(self._ended)
-        return work
+        future.add_done_callback(self._ended)
+        return future
 
     async def wait(
         self, timeout: float | None = None, *, token: CancelToken | None = None, clock: Clock | None = None

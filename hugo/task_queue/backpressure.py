@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from hugo.cancellation import CancelToken
-from hugo.channels import Channel, ChannelReader, FullMode
+from hugo.channels import Channel, ChannelReader, ChannelWriter, FullMode
 from hugo.clock import Clock, Timer
 from hugo.diagnostics import instruments
 from hugo.task_queue.closed import QueueClosed
@@ -58,6 +58,7 @@ class BackpressureMonitor:
         self._cooldown = cooldown
         self._clock = clock or queue.clock
         self._listeners: dict[object, Listener] = {}
+        self._streams: list[ChannelWriter[BackpressureSignal]] = []
         self._watchers = Watchers()
         self._timer: Timer | None = None
         self._published = self._clock.monotonic() - cooldown
@@ -92,13 +93,16 @@ class BackpressureMonitor:
         return remove
 
     def stream(self, capacity: int = 64) -> ChannelReader[BackpressureSignal]:
-        """A channel with the current signal and every later one; who reads slowly misses the oldest."""
+        """A channel with the current signal and every later one; who reads slowly misses the oldest.
+
+        It is completed when the monitor is closed.
+        """
         channel: Channel[BackpressureSignal] = Channel(capacity, full_mode=FullMode.DROP_OLDEST)
-
-        def pass_on(signal: BackpressureSignal) -> None:
-            channel.writer.try_write(signal)
-
-        self.add_listener(pass_on)
+        channel.writer.try_write(self._signal)
+        if self._closed:
+            channel.writer.try_complete()
+        else:
+            self._streams.append(channel.writer)
         return channel.reader
 
     async def wait_for_draining(self, *, token: CancelToken | None = None) -> BackpressureSignal:
@@ -115,8 +119,10 @@ class BackpressureMonitor:
         return self._signal
 
     def close(self) -> None:
-        """Stops watching; who waits for draining is told."""
+        """Stops watching; who waits for draining is told, and streams end."""
         self._closed = True
+        for stream in self._streams:
+            stream.try_complete()
         self._remove()
         if self._timer is not None:
             self._timer.cancel()
@@ -158,6 +164,8 @@ class BackpressureMonitor:
         instruments.BACKPRESSURE_PENDING.record(signal.pending_count, attributes)
         instruments.BACKPRESSURE_DURATION.record((now - self._published) * 1000, attributes)
         self._published = now
+        for stream in self._streams:
+            stream.try_write(signal)
         for listener in list(self._listeners.values()):
             self._call(listener)
         self._watchers.wake()

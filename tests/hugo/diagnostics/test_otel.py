@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind as OtelKind
 from opentelemetry.trace import StatusCode
 
-from hugo.diagnostics import INSTRUMENTS, SCHEMA_URL, Kind, SpanKind, start_span
+from hugo.diagnostics import INSTRUMENTS, SCHEMA_URL, Kind, MetricGroup, SpanKind, TaskQueueMetrics, start_span
 from hugo.diagnostics.binding import active
 from hugo.diagnostics.otel import DiagnosticsHandle, HugoDiagnosticsOptions, add_hugo_diagnostics
 from hugo.diagnostics.sampling import RateLimit
@@ -52,7 +52,8 @@ def sent() -> Iterator[Sent]:
 
 
 def test_the_defaults() -> None:
-    defaults = {field.name: field.default for field in fields(HugoDiagnosticsOptions)}
+    options = HugoDiagnosticsOptions()
+    defaults = {field.name: getattr(options, field.name) for field in fields(options)}
     assert defaults == {
         "schema_url": "https://opentelemetry.io/schemas/1.27.0",
         "service_name": None,
@@ -69,6 +70,7 @@ def test_the_defaults() -> None:
         "otlp_endpoint": None,
         "prometheus_exporter": True,
         "runtime_instrumentation": True,
+        "task_queue_metrics": TaskQueueMetrics(),
         "metric_readers": (),
         "span_processors": (),
     }
@@ -86,6 +88,16 @@ def test_every_instrument_is_registered_and_records(sent: Sent) -> None:
         assert metrics[name].unit == instrument.unit
         assert point.attributes == {"taskqueue.name": "orders"}
         assert (point.sum if instrument.kind is Kind.HISTOGRAM else point.value) == 3
+
+
+def test_groups_of_task_queue_metrics_can_be_left_out(sent: Sent) -> None:
+    sent.start(task_queue_metrics=TaskQueueMetrics(groups=MetricGroup.THROUGHPUT, service_name="shop"))
+    for instrument in (INSTRUMENTS["taskqueue.enqueued"], INSTRUMENTS["taskqueue.pending"]):
+        instrument.record(1, {"taskqueue.name": "orders"})
+    metrics = sent.metrics()
+    (point,) = metrics["taskqueue.enqueued"].data.data_points
+    assert point.attributes == {"service.name": "shop", "taskqueue.name": "orders"}
+    assert "taskqueue.pending" not in metrics
 
 
 def test_metrics_of_the_process_come_with_it(sent: Sent) -> None:

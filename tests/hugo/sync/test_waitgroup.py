@@ -80,8 +80,10 @@ async def test_success_failure_and_cancellation_are_all_the_same_to_it(caplog: p
         group.go(fail)
         group.go(asyncio.Event().wait).cancel()
         group.track(asyncio.ensure_future(asyncio.sleep(0)))
-        assert group.count == 4
+        coroutine = group.track(asyncio.sleep(0, "slept"))
+        assert group.count == 5
     assert group.count == 0
+    assert coroutine.result() == "slept"
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [KeyError]
 
 

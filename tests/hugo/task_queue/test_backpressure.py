@@ -109,6 +109,8 @@ async def test_signals_are_streamed_and_the_oldest_missed_by_who_reads_slowly() 
             await fill(queue, count)
             clock.advance(1)
         assert [(await reader.read()).is_active for _ in range(2)] == [False, True]
+    assert [signal async for signal in reader] == []
+    assert [signal.is_active async for signal in monitor.stream()] == [True]
 
 
 async def test_a_switch_follows_the_signal() -> None:
