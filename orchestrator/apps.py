@@ -13,7 +13,9 @@ class OrchestratorConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Prepares the server's database after each migrate."""
+        """Prepares the server's database after each migrate, and counts connections."""
         from orchestrator.services.bootstrap import prepare_after_migrate
+        from orchestrator.store.held import watch_connections
 
+        watch_connections()
         post_migrate.connect(prepare_after_migrate, sender=self)

@@ -28,6 +28,7 @@ class HugoSettings:
         server_version: the version told to clients; a plain `1.x.y`, SDKs parse it.
         writer_lanes: threads that commit, each with its own connection; SQLite always uses one. More of them make
             smaller batches and compete for the interpreter lock; they pay where the database is far away.
+        http_threads: requests of the HTTP port that are answered at a time, each with its own connection.
         batch_limit: transitions in one commit, at most.
         cached_states: mutable states kept in memory, at most.
         cached_states_size: bytes of them and their histories, at most.
@@ -56,6 +57,7 @@ class HugoSettings:
     developer_login: bool = False
     server_version: str = "1.30.1"
     writer_lanes: int = 1
+    http_threads: int = 4
     batch_limit: int = 256
     cached_states: int = 10_000
     cached_states_size: int = 64 * MIB

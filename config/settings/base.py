@@ -61,6 +61,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 HUGO_FROM_ENVIRONMENT = {
     "REDIS_URL": ("REDIS_URL", env.str),
+    "HUGO_HTTP_THREADS": ("HTTP_THREADS", env.int),
     "HUGO_SHARD_COUNT": ("SHARD_COUNT", env.int),
     "HUGO_SUGGEST_CONTINUE_AS_NEW_COUNT": ("SUGGEST_CONTINUE_AS_NEW_COUNT", env.int),
     "HUGO_TRANSPORT": ("TRANSPORT", env.str),

@@ -17,6 +17,9 @@ from orchestrator.store.notifier import Notifier
 from orchestrator.store.ports import Store
 from orchestrator.store.sql import SqlStore
 
+NAME_LENGTH = 63
+"""Of what PostgreSQL keeps of a name, in bytes."""
+
 
 def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engine:
     """An engine over the database of the settings.
@@ -24,11 +27,12 @@ def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engi
     Args:
         settings: of the library.
         secret: from which the key of task tokens is derived; the same in every process of a cluster.
-        role: what this process is; the name of the member begins with it.
+        role: what this process is; its name as a member, and the names of its connections, tell it.
 
     Raises:
         SchemaMismatch: the database was made for another version or other settings.
     """
+    name_connections(settings.database, role)
     cluster = check_database(settings.database)
     lanes = lanes_of(settings)
     key = hashlib.sha256(b"hugo task tokens\0" + secret.encode()).digest()
@@ -75,3 +79,10 @@ def notifier_of(settings: HugoSettings, cluster_id: str, role: str) -> Notifier 
 def lanes_of(settings: HugoSettings) -> int:
     """How many threads commit: SQLite has one writer, more would only wait for each other."""
     return 1 if connections[settings.database].vendor == "sqlite" else settings.writer_lanes
+
+
+def name_connections(alias: str, role: str) -> None:
+    """Lets the connections that this process opens from now on tell PostgreSQL whose they are."""
+    options = connections.settings[alias].get("OPTIONS", {})
+    if options.get("application_name") == "hugo":
+        options["application_name"] = f"hugo {role} {socket.gethostname()}:{os.getpid()}"[:NAME_LENGTH]

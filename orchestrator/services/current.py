@@ -58,7 +58,7 @@ def forget_detached() -> None:
 
 
 def _build_detached() -> Engine:
-    engine = build_engine(hugo_settings(), django_settings.SECRET_KEY)
+    engine = build_engine(hugo_settings(), django_settings.SECRET_KEY, role="site")
     # It has no polls: a note of a task would stay in memory for ever.
     engine.unit_of_work.dispatcher = None
     return engine
