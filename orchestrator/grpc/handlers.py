@@ -7,15 +7,13 @@ coroutine that may wait, or as a function that reads the database on a thread.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
-from django.conf import settings as django_settings
-from django.db import connections
 from google.protobuf.message import Message
 from temporalio.api.operatorservice import v1 as operator
 from temporalio.api.workflowservice import v1 as workflow
 
-from orchestrator.conf import hugo_settings
 from orchestrator.errors import Unimplemented
 from orchestrator.grpc.call import Call, Handler
 from orchestrator.grpc.unserved import OPERATOR_SERVICE, UNSERVED, WORKFLOW_SERVICE
@@ -38,7 +36,7 @@ from orchestrator.services import (
     worker_versioning,
     workflow_tasks,
 )
-from orchestrator.services.composition import build_engine
+from orchestrator.services.composition import engine_of_process
 from orchestrator.services.current import clear_running, set_running
 from orchestrator.services.delete_workflow import delete_workflow_execution
 from orchestrator.services.describe_workflow import describe_workflow_execution
@@ -373,18 +371,18 @@ def unimplemented(method: str) -> Unimplemented:
 
 
 def build() -> EngineHandlers:
-    """The handlers of this process, over the database of the settings."""
+    """The handlers of `hugo dev`, over the database of the settings."""
+    return _build("dev")
+
+
+def build_frontend() -> EngineHandlers:
+    """The handlers of `hugo frontend`."""
+    return _build("frontend")
+
+
+def _build(role: str) -> EngineHandlers:
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     django.setup()
-    return EngineHandlers(_build_engine)
-
-
-def _build_engine() -> Engine:
-    """Builds the engine on a thread that ends afterwards, and whose connection must not stay open."""
-    settings = hugo_settings()
-    try:
-        return build_engine(settings, django_settings.SECRET_KEY)
-    finally:
-        connections[settings.database].close()
+    return EngineHandlers(partial(engine_of_process, role))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from orchestrator.grpc.transport import Options, Transport, TransportError, choose, create
+from orchestrator.services.event_loop import fastest_loop
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +104,3 @@ def run(options: Options, requested: str = "auto", started: Callable[[Transport]
     """`serve` on an event loop of its own, uvloop where it is installed."""
     with asyncio.Runner(loop_factory=fastest_loop) as runner:
         return runner.run(serve(options, requested, started))
-
-
-def fastest_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop: uvloop's where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()

@@ -5,15 +5,14 @@ import ipaddress
 import socket
 from contextlib import ExitStack
 
-from django.db import connections
-
 from orchestrator.conf import HugoSettings, hugo_settings
 from orchestrator.grpc.transport import Options, PortInUse, Transport, resolve
 from orchestrator.management.banner import Welcome
-from orchestrator.management.database import open_database, place_of
+from orchestrator.management.database import open_database
 from orchestrator.management.refusal import Refusal
 from orchestrator.management.serving import busy, choose_transport, run_transport
 from orchestrator.management.supervisor import Child, supervise
+from orchestrator.services.bootstrap import SchemaMismatch, check_shared
 
 STOP_SECONDS = 10.0
 """Seconds a frontend may take to drain: polls end at once, a commit in flight within its timeout."""
@@ -47,7 +46,10 @@ def run_frontend(
     """
     library = hugo_settings()
     address = listening_address(host, library)
-    refuse_sqlite(library.database)
+    try:
+        check_shared(library.database)
+    except SchemaMismatch as error:
+        raise Refusal(str(error)) from error
     name, reason = choose_transport(transport or library.transport)
     database = open_database(library.database, migrate=migrate)
     welcome = Welcome("Hugo frontend", name, reason, library.server_version, database)
@@ -62,6 +64,7 @@ def run_frontend(
         host=address,
         port=grpc_port,
         http_port=http_port,
+        handlers="orchestrator.grpc.handlers:build_frontend",
         reuse_port=True,
         reflection=library.reflection,
         stop_seconds=STOP_SECONDS,
@@ -124,17 +127,3 @@ def listening_address(host: str, library: HugoSettings) -> str:
         f"Whoever reaches {host} could do everything, because calls are not authenticated: listen on 127.0.0.1, or set "
         "HUGO['TRUSTED_NETWORK'] where only trusted clients reach that network."
     )
-
-
-def refuse_sqlite(alias: str) -> None:
-    """Refuses a database that only one process may use.
-
-    Raises:
-        Refusal: it is SQLite.
-    """
-    connection = connections[alias]
-    if connection.vendor == "sqlite":
-        raise Refusal(
-            f"A SQLite file ({place_of(connection)}) is for the one process of `manage.py hugo dev`: set DATABASE_URL "
-            "to a PostgreSQL, MySQL or MariaDB database, which the processes of a cluster share."
-        )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from orchestrator.grpc.serve import Beside, fastest_loop, serve_transport
+from orchestrator.grpc.serve import Beside, serve_transport
 from orchestrator.grpc.transport import (
     Options,
     PortInUse,
@@ -17,6 +17,7 @@ from orchestrator.grpc.transport import (
     create,
 )
 from orchestrator.management.refusal import Refusal
+from orchestrator.services.event_loop import fastest_loop
 
 
 def choose_transport(requested: str) -> tuple[str, str]:

@@ -63,7 +63,7 @@ def prepare_database(database: str | None = None) -> None:
 
 def prepare_after_migrate(using: str, **_: Any) -> None:
     """Receiver of `post_migrate`: prepares the server's database once all of its migrations are applied."""
-    if using == hugo_settings().database and not _migrations(using)[1] and not _missing_tables(using):
+    if using == hugo_settings().database and is_complete(using, APP):
         prepare_database(using)
 
 
@@ -98,6 +98,23 @@ def check_database(database: str | None = None) -> Cluster:
     return Cluster(str(metadata.cluster_id), metadata.shard_count)
 
 
+def check_shared(database: str) -> None:
+    """Refuses a database that only one process may use.
+
+    Args:
+        database: the Django alias.
+
+    Raises:
+        SchemaMismatch: it is SQLite.
+    """
+    connection = connections[database]
+    if connection.vendor == "sqlite":
+        raise SchemaMismatch(
+            f"A SQLite file ({connection.settings_dict['NAME']}) is for the one process of `manage.py hugo dev`: set "
+            "DATABASE_URL to a PostgreSQL, MySQL or MariaDB database, which the processes of a cluster share."
+        )
+
+
 def check_not_newer(database: str) -> list[str]:
     """Refuses a database that a newer version of this code has migrated, before anything touches it.
 
@@ -126,21 +143,26 @@ def _default_shard_count(database: str) -> int:
     return EMBEDDED_SHARDS if connections[database].vendor == "sqlite" else SERVER_SHARDS
 
 
-def _migrations(database: str) -> tuple[list[str], list[str]]:
-    """The names of our applied migrations this code does not have, and of those it has that are not applied."""
+def is_complete(database: str, app: str) -> bool:
+    """Whether all migrations of an app are applied and its tables are there."""
+    return not _migrations(database, app)[1] and not _missing_tables(database, app)
+
+
+def _migrations(database: str, app: str = APP) -> tuple[list[str], list[str]]:
+    """The names of an app's applied migrations this code does not have, and of those it has that are not applied."""
     loader = MigrationLoader(connections[database])
     replaced = {name for migration in loader.disk_migrations.values() for name in migration.replaces}
     known = set(loader.disk_migrations) | replaced
     applied = loader.applied_migrations or {}
-    unknown = [name for app, name in applied if app == APP and (app, name) not in known]
-    unapplied = [name for app, name in loader.graph.nodes if app == APP and (app, name) not in applied]
+    unknown = [name for owner, name in applied if owner == app and (owner, name) not in known]
+    unapplied = [name for owner, name in loader.graph.nodes if owner == app and (owner, name) not in applied]
     return sorted(unknown), sorted(unapplied)
 
 
-def _missing_tables(database: str) -> list[str]:
-    """The names of our tables that do not exist; a project that switched our migrations off has none."""
+def _missing_tables(database: str, app: str = APP) -> list[str]:
+    """The names of an app's tables that do not exist; a project that switched our migrations off has none."""
     tables = set(connections[database].introspection.table_names())
-    return sorted({model._meta.db_table for model in apps.get_app_config(APP).get_models()} - tables)
+    return sorted({model._meta.db_table for model in apps.get_app_config(app).get_models()} - tables)
 
 
 def _first_line(error: Exception) -> str:

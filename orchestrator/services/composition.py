@@ -6,9 +6,10 @@ import socket
 import time
 from functools import partial
 
+from django.conf import settings as django_settings
 from django.db import connections
 
-from orchestrator.conf import HugoSettings
+from orchestrator.conf import HugoSettings, hugo_settings
 from orchestrator.services.bootstrap import check_database
 from orchestrator.services.engine import Engine, uuid7
 from orchestrator.services.transfer_kinds import pay
@@ -47,6 +48,24 @@ def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engi
     )
     engine.transfers.pay = partial(pay, engine)
     return engine
+
+
+def engine_of_process(role: str) -> Engine:
+    """The engine of a server process, by the settings.
+
+    The connection it used on the calling thread, which need not live on, is closed.
+
+    Args:
+        role: see `build_engine`.
+
+    Raises:
+        SchemaMismatch: the database was made for another version or other settings.
+    """
+    settings = hugo_settings()
+    try:
+        return build_engine(settings, django_settings.SECRET_KEY, role)
+    finally:
+        connections[settings.database].close()
 
 
 def store_of(alias: str, shard_count: int) -> Store:

@@ -64,6 +64,13 @@ def _build_detached() -> Engine:
     return engine
 
 
+def _forget_all() -> None:
+    """In the child of a fork: no thread of its parent is there, so what runs there does not run here."""
+    global _running
+    _running = None
+    forget_detached()
+
+
 def _changed(*, setting: str, **_: Any) -> None:
     if setting in ("HUGO", "DATABASES", "SECRET_KEY"):
         forget_detached()
@@ -72,4 +79,4 @@ def _changed(*, setting: str, **_: Any) -> None:
 setting_changed.connect(_changed)
 # A child of a fork must neither wait for a lock of its parent nor share what the engine holds.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_detached)
+    os.register_at_fork(after_in_child=_forget_all)
