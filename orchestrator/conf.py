@@ -35,6 +35,8 @@ class HugoSettings:
         sweep_interval: seconds between two looks for stored tasks nobody told this process of.
         poll_timeout: seconds an idle poll waits before it is answered empty.
         history_poll_timeout: seconds a history long poll waits before it is answered empty.
+        waiters_interval: seconds between two looks at the runs that callers wait for and other processes may have
+            changed; 1 at most while processes cannot hear each other.
         update_poll_timeout: seconds a call waits for the stage of an update before it is answered with the present one.
         limit_*: bytes, unless the name says count; what happens above each is in `docs/reference/limits.md`.
         suggest_continue_as_new_count: events from which a workflow task suggests to continue as new.
@@ -64,6 +66,7 @@ class HugoSettings:
     sweep_interval: float = 2.0
     poll_timeout: float = 60.0
     history_poll_timeout: float = 20.0
+    waiters_interval: float = 5.0
     update_poll_timeout: float = 20.0
     limit_blob_size: int = 2 * MIB
     limit_memo_size: int = 2 * MIB

@@ -51,4 +51,4 @@ async def remove(engine: Engine, transfer: Transfer) -> None:
     run = RunKey(transfer.shard_id, transfer.run_id)
     if not await engine.run_db(engine.store.remove_run, key, run, int(TransferKind.DELETE), current_fence()):
         raise Unavailable("the run still owes something to others")
-    engine.history_waiters.notify([transfer.run_id])
+    engine.run_interest.deleted(transfer.run_id)

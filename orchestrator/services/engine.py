@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -16,16 +16,18 @@ from orchestrator.core.update_news import News
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import Unavailable
 from orchestrator.services.bootstrap import FIRST_SHARD, Cluster
-from orchestrator.services.history_waiters import HistoryWaiters
 from orchestrator.services.matching import Matching
 from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRegistry
 from orchestrator.services.peers import Peers
 from orchestrator.services.queries import Queries
+from orchestrator.services.run_interest import RunInterest
+from orchestrator.services.run_waiters import RunWaiters
 from orchestrator.services.task_token import TokenCodec
 from orchestrator.services.timers import Timers
 from orchestrator.services.transfers import Transfers
 from orchestrator.services.update_waiters import UpdateWaiters
 from orchestrator.services.workers import Workers
+from orchestrator.store.loaded import Loaded
 from orchestrator.store.notifier import Notifier, Silence
 from orchestrator.store.ports import Store, Transfer, WorkflowKey
 from orchestrator.store.transition import Operation
@@ -45,6 +47,7 @@ class Prepared(Generic[T]):
         run_id: the run it is about; empty for the current one.
         needs_current: whether it looks at the current run although it names one.
         expects_new: whether the workflow most likely has no run yet.
+        fresh: whether another process has most likely changed the run.
     """
 
     key: WorkflowKey
@@ -52,6 +55,7 @@ class Prepared(Generic[T]):
     run_id: str = ""
     needs_current: bool = False
     expects_new: bool = False
+    fresh: bool = False
 
 
 class Engine:
@@ -92,7 +96,8 @@ class Engine:
         self.matching = Matching(settings, store, clock, new_uuid)
         self.queries = Queries()
         self.workers = Workers()
-        self.history_waiters = HistoryWaiters()
+        self.run_waiters = RunWaiters()
+        self.run_interest = RunInterest(self.run_waiters, self.peers, store, settings.waiters_interval)
         self.update_waiters = UpdateWaiters()
         self.unit_of_work = UnitOfWork(
             store,
@@ -121,15 +126,17 @@ class Engine:
         self.matching.start(self._loop, self.run_db)
         self.timers.start(self._loop, self.run_db)
         self.transfers.start(self._loop, self.run_db)
+        self.run_interest.start(self._loop, self.run_db)
 
     def drain(self) -> None:
         """Ends waiting polls and long polls with their empty replies."""
         self.matching.drain()
-        self.history_waiters.drain()
+        self.run_waiters.drain()
         self.update_waiters.drain()
 
     async def stop(self) -> None:
         """Commits what is in flight, then stops everything."""
+        await self.run_interest.stop()
         await self.timers.stop()
         await self.transfers.stop()
         await self.matching.stop()
@@ -168,6 +175,7 @@ class Engine:
             prepared.run_id,
             needs_current=prepared.needs_current or not prepared.run_id,
             expects_new=prepared.expects_new,
+            fresh=prepared.fresh,
         )
         return result
 
@@ -203,9 +211,10 @@ class Engine:
         """Where a workflow lives."""
         return key_of(namespace.id, workflow_id, self.cluster.shard_count)
 
-    def committed(self, run_ids: list[str], earliest_wake: int) -> None:
+    def committed(self, runs: Collection[Loaded], earliest_wake: int) -> None:
         """Called by the unit of work, on a committing thread, after each commit."""
-        self.history_waiters.notify(run_ids)
+        self.run_waiters.notify(runs)
+        self.run_interest.changed(runs)
         if earliest_wake:
             self.timers.expect(earliest_wake)
 

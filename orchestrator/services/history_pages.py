@@ -47,9 +47,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far a history goes."""
+    """How far a history goes, in that version of its run."""
 
     run_id: str
+    version: int
     last_event_id: int
     running: bool
 
@@ -113,10 +114,11 @@ def extent_of(key: WorkflowKey, run_id: str) -> Prepared[Extent]:
     """How far the history of a run goes; raises NotFound when executed."""
 
     def look(unit: Unit) -> Extent:
-        state = unit.run().state
-        return Extent(state.run_id, state.next_event_id - 1, state.running)
+        run = unit.run()
+        state = run.state
+        return Extent(state.run_id, unit.loaded(run).version, state.next_event_id - 1, state.running)
 
-    return Prepared(key, look, run_id)
+    return Prepared(key, look, run_id, fresh=True)
 
 
 def token_from(key: WorkflowKey, next_event_id: int, extent: Extent, wait: bool) -> HistoryToken:

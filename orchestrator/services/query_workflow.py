@@ -95,7 +95,7 @@ async def query_workflow(
     until = deadline if deadline is not None else loop.time() + DEFAULT_TIMEOUT
     key = engine.key(namespace, request.execution.workflow_id)
     while True:
-        look: Prepared[_View] = Prepared(key, _look, request.execution.run_id)
+        look: Prepared[_View] = Prepared(key, _look, request.execution.run_id, fresh=True)
         view = await engine.execute(look)
         rejected = _reject(request, view)
         if rejected is not None:
@@ -210,18 +210,19 @@ async def _release_when_closed(engine: Engine, query: Query) -> None:
     """A run that is terminated or times out has no workflow task ahead any more."""
     key = WorkflowKey(query.key.shard_id, query.namespace_id, query.workflow_id)
     run_id = query.key.run_id
-    while not engine.history_waiters.draining:
-        changed = engine.history_waiters.subscribe(run_id)
+    while not engine.run_waiters.draining:
+        waiter = engine.run_waiters.subscribe(query.key, closing=True)
         try:
             extent = await engine.execute(extent_of(key, run_id))
             if not extent.running:
                 query.resolve(None)
                 return
-            await changed
+            waiter.version = max(waiter.version, extent.version)
+            await waiter.future
         except ServiceError:
             return  # The caller finds out by itself, or runs out of time.
         finally:
-            engine.history_waiters.cancel(run_id, changed)
+            engine.run_waiters.cancel(waiter)
 
 
 async def _ask_directly(engine: Engine, query: Query, view: _View, until: float) -> QueryWorkflowResponse:

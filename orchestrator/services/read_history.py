@@ -15,7 +15,7 @@ from orchestrator.services.engine import Engine
 from orchestrator.services.history_pages import Extent
 from orchestrator.services.history_token import HistoryToken, encode_token
 from orchestrator.services.namespace_registry import NamespaceEntry
-from orchestrator.store.ports import WorkflowKey
+from orchestrator.store.ports import RunKey, WorkflowKey
 
 MARGIN = 1.0
 """Seconds before its caller's deadline at which a long poll is answered empty."""
@@ -74,7 +74,7 @@ async def _close_event(
     """The last event of a closed run; of an open one, after waiting when asked to, nothing yet."""
     extent = await engine.execute(pages.extent_of(key, run_id))
     if extent.running and wait:
-        extent = await _wait(engine, key, extent.run_id, lambda extent: not extent.running, until)
+        extent = await _wait(engine, key, extent.run_id, lambda extent: not extent.running, until, closing=True)
     response = await engine.run_db(pages.close_event, engine.store, key, extent, follows)
     if extent.running and wait:
         response.next_page_token = encode_token(pages.token_from(key, extent.last_event_id + 1, extent, wait))
@@ -96,16 +96,25 @@ def _patience(engine: Engine, deadline: float | None) -> float:
     return until if deadline is None else min(until, deadline - MARGIN)
 
 
-async def _wait(engine: Engine, key: WorkflowKey, run_id: str, done: Callable[[Extent], bool], until: float) -> Extent:
-    """Reads the extent until it is as wanted or the time is up. Subscribing comes first, so no change is missed."""
+async def _wait(
+    engine: Engine,
+    key: WorkflowKey,
+    run_id: str,
+    done: Callable[[Extent], bool],
+    until: float,
+    *,
+    closing: bool = False,
+) -> Extent:
+    """Reads the extent until it is as wanted or the time is up; `closing`: whether only the close can make it so."""
     loop = asyncio.get_running_loop()
     while True:
-        changed = engine.history_waiters.subscribe(run_id)
+        waiter = engine.run_waiters.subscribe(RunKey(key.shard_id, run_id), closing=closing)
         try:
             extent = await engine.execute(pages.extent_of(key, run_id))
             left = until - loop.time()
-            if done(extent) or left <= 0 or engine.history_waiters.draining:
+            if done(extent) or left <= 0 or engine.run_waiters.draining:
                 return extent
-            await asyncio.wait({changed}, timeout=left)
+            waiter.version = max(waiter.version, extent.version)
+            await asyncio.wait({waiter.future}, timeout=left)
         finally:
-            engine.history_waiters.cancel(run_id, changed)
+            engine.run_waiters.cancel(waiter)

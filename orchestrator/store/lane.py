@@ -20,6 +20,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class Request:
     Attributes:
         needs_current: whether it looks at the current run.
         expects_new: whether its workflow id has most likely no run yet.
+        fresh: whether another process has most likely changed the run since it was cached.
         fence: the lease under which it is made; None for what needs none.
     """
 
@@ -76,6 +78,7 @@ class Request:
     run_id: str
     needs_current: bool
     expects_new: bool = False
+    fresh: bool = False
     fence: Fence | None = None
     future: "asyncio.Future[Any] | None" = None
     result: Any = None
@@ -110,22 +113,35 @@ def gather(
 ) -> Batch:
     """Loads every run the requests name. One in the cache is taken as it is; the commit checks that it was right to.
 
+    For a request that expects another process to have changed its run, the stored version is read, and the state if it
+    has moved on.
+
     With `guess`, an id that all its requests expect to be new is taken for new; the commit fails when it is not.
     """
     asked = {each.key for each in requests if each.needs_current}
-    current = {key: run_id for key in asked if (run_id := cache.current(key))} if cache is not None else {}
-    guessed = asked - current.keys() if guess else set()
+    remembered = {key: run_id for key in asked if (run_id := cache.current(key))} if cache is not None else {}
+    guessed = asked - remembered.keys() if guess else set()
     guessed -= {each.key for each in requests if each.needs_current and not each.expects_new}
-    current.update(session.lock_current(sorted(asked - current.keys() - guessed)))
+    current = remembered | session.lock_current(sorted(asked - remembered.keys() - guessed))
     wanted = {RunKey(key.shard_id, run_id) for key, run_id in current.items()}
     wanted.update(RunKey(each.key.shard_id, each.run_id) for each in requests if each.run_id)
-    runs: dict[RunKey, Loaded] = {}
-    if cache is not None:
-        runs = {key: found for key in wanted if (found := cache.get(key)) is not None}
+    cached = {key: found for key in wanted if (found := cache.get(key)) is not None} if cache is not None else {}
+    fresh = {RunKey(each.key.shard_id, each.run_id or current.get(each.key, "")) for each in requests if each.fresh}
+    runs = {key: found for key, found in cached.items() if key not in fresh}
     unverified = set(runs)
-    missing = dict.fromkeys(sorted(wanted - unverified), 0)
-    if missing:
-        runs.update((key, load(row, key)) for key, row in session.lock_runs(missing).items())
+    runs.update(_read(session, sorted(wanted - unverified), cached))
+    closed = [
+        key
+        for key, run_id in remembered.items()
+        if (run := RunKey(key.shard_id, run_id)) in fresh and not (run in runs and runs[run].state.running)
+    ]
+    if closed:
+        # What another process has closed, or deleted, is the current run no more.
+        for key in closed:
+            del current[key]
+        current.update(session.lock_current(sorted(closed)))
+        begun = {RunKey(key.shard_id, current[key]) for key in closed if key in current}
+        runs.update(_read(session, sorted(begun - runs.keys()), {}))
     return Batch(
         session,
         owner.limits,
@@ -139,6 +155,14 @@ def gather(
         unverified=unverified,
         guessed=guessed,
     )
+
+
+def _read(session: Session, keys: Sequence[RunKey], cached: Mapping[RunKey, Loaded]) -> dict[RunKey, Loaded]:
+    """The stored runs: as the cache has them where the version is the same."""
+    if not keys:
+        return {}
+    rows = session.lock_runs({key: cached[key].version if key in cached else 0 for key in keys})
+    return {key: load(row, key) if row.blob is not None else cached[key] for key, row in rows.items()}
 
 
 def verify(batch: Batch) -> None:

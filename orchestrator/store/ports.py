@@ -1,6 +1,6 @@
 """What the unit of work asks of a database, and what it promises to those who hand tasks to workers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from orchestrator.core.run import Run
     from orchestrator.core.update_news import News
+    from orchestrator.store.loaded import Loaded
     from orchestrator.store.transition import Unit
 
 
@@ -295,6 +296,10 @@ class Store(Protocol):
         """Removes the row of exactly this dispatch, if it is still there."""
         ...
 
+    def versions(self, runs: Sequence[RunKey]) -> dict[RunKey, int]:
+        """The stored versions of those of these runs that exist; one statement asks for many."""
+        ...
+
     def close(self) -> None:
         """Closes the calling thread's connection."""
         ...
@@ -319,8 +324,8 @@ class Dispatcher(Protocol):
 class Observer(Protocol):
     """Learns what was committed."""
 
-    def committed(self, run_ids: list[str], earliest_wake: int) -> None:
-        """Runs that changed, and the earliest wake-up that was set (0: none)."""
+    def committed(self, runs: "Collection[Loaded]", earliest_wake: int) -> None:
+        """Runs that changed, as they are now, and the earliest wake-up that was set (0: none)."""
         ...
 
     def updated(self, run_id: str, news: "dict[str, News]") -> None:

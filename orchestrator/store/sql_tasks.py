@@ -1,13 +1,14 @@
-"""What a store reads, and changes, outside the unit of work: tasks, debts, and the configurations of task queues."""
+"""What a store reads, and changes, outside the unit of work: tasks, debts, versions, configurations of task queues."""
 
 import functools
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, transaction
 from django.db.models import Count, Min
 
-from orchestrator.models import DispatchTask, TaskQueue, TransferTask
+from orchestrator.models import DispatchTask, Execution, TaskQueue, TransferTask
 from orchestrator.store.ports import Fence, RunKey, Task, Transfer, WorkflowKey
 from orchestrator.store.run_removal import remove_run
 
@@ -16,6 +17,7 @@ R = TypeVar("R")
 S = TypeVar("S", bound="SqlTasks")
 
 QUEUES_A_STATEMENT = 100
+RUNS_A_STATEMENT = 250
 
 
 def reading(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
@@ -129,6 +131,23 @@ class SqlTasks:
             row.config = config = change(bytes(row.config))
             row.save(update_fields=["config"])
         return config
+
+    @reading
+    def versions(self, runs: Sequence[RunKey]) -> dict[RunKey, int]:
+        """See Store."""
+        connection = self.connection
+        as_uuid = plain_uuid if not connection.features.has_native_uuid_field else str
+        table = connection.ops.quote_name(Execution._meta.db_table)
+        found: dict[RunKey, int] = {}
+        with connection.cursor() as cursor:
+            for start in range(0, len(runs), RUNS_A_STATEMENT):
+                some = runs[start : start + RUNS_A_STATEMENT]
+                values = [value for run in some for value in (run.shard_id, as_uuid(run.run_id))]
+                condition = " OR ".join(["shard_id = %s AND run_id = %s"] * len(some))
+                cursor.execute(f"SELECT shard_id, run_id, version FROM {table} WHERE {condition}", values)
+                for shard, run_id, version in cursor.fetchall():
+                    found[RunKey(shard, str(uuid.UUID(str(run_id))))] = version
+        return found
 
     @reading
     def delete_task(self, task: Task) -> None:

@@ -108,9 +108,12 @@ class UnitOfWork:
         *,
         needs_current: bool | None = None,
         expects_new: bool = False,
+        fresh: bool = False,
     ) -> Any:
         """As `enqueue`, and waits for the result."""
-        return await self.enqueue(key, operation, run_id, needs_current=needs_current, expects_new=expects_new)
+        return await self.enqueue(
+            key, operation, run_id, needs_current=needs_current, expects_new=expects_new, fresh=fresh
+        )
 
     def enqueue(
         self,
@@ -120,6 +123,7 @@ class UnitOfWork:
         *,
         needs_current: bool | None = None,
         expects_new: bool = False,
+        fresh: bool = False,
     ) -> "asyncio.Future[Any]":
         """Applies an operation in the next commit of its lane; to be called on the event loop.
 
@@ -129,6 +133,8 @@ class UnitOfWork:
             run_id: the run it is about; empty for the current one.
             needs_current: whether it looks at the current run too; by default when it names none.
             expects_new: whether the workflow most likely has no run yet, so that looking for one is left to the commit.
+            fresh: whether another process has most likely changed the run: then it is not taken from the cache, where
+                the commit would find it stale.
 
         Returns:
             a future with its result, or the ServiceError it raised, or Unavailable when the database stays away, or
@@ -138,9 +144,8 @@ class UnitOfWork:
         assert self._loop is not None
         future: asyncio.Future[Any] = self._loop.create_future()
         wants = not run_id if needs_current is None else needs_current
-        self._threads[key.shard_id % self.lanes].put(
-            Request(key, operation, run_id, wants, expects_new, current_fence(), future)
-        )
+        request = Request(key, operation, run_id, wants, expects_new, fresh, current_fence(), future)
+        self._threads[key.shard_id % self.lanes].put(request)
         return future
 
     def execute_joined(
@@ -223,7 +228,7 @@ class UnitOfWork:
                 _attempt(self.observer.updated, run_id, news)
         if self.observer is not None and batch.dirty:
             earliest = min((wake.fire_time for wake in changes.wakes), default=0)
-            _attempt(self.observer.committed, [key.run_id for key in batch.dirty], earliest)
+            _attempt(self.observer.committed, batch.dirty.values(), earliest)
             if changes.transfers:
                 _attempt(self.observer.owed, list(changes.transfers))
 

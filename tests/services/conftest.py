@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from orchestrator.services.bootstrap import Cluster, check_database
 from tests.services.paying import Paying
 from tests.store.process import ALIAS
-from tests.support.databases import alias
+from tests.store.rows import TABLES
+from tests.support.databases import Databases, alias
 
 
 @pytest.fixture
@@ -15,6 +17,23 @@ def on_sqlite(sqlite_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[N
     """A fresh SQLite file in place of the default database."""
     with django_db_blocker.unblock(), alias(sqlite_url, ALIAS):
         yield
+
+
+@pytest.fixture(scope="module")
+def shared_postgres(databases: Databases, postgres_server: str) -> Iterator[str]:
+    """A PostgreSQL database that the tests of a module use one after the other."""
+    url = databases.postgres()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def on_postgres(shared_postgres: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Cluster]:
+    """That database, without runs, in place of the default one: what it was made for."""
+    with django_db_blocker.unblock(), alias(shared_postgres, ALIAS):
+        for model in TABLES:
+            model._default_manager.all().delete()
+        yield check_database(ALIAS)
 
 
 @pytest.fixture

@@ -179,6 +179,10 @@ class MemoryStore:
         queue = (namespace_id, task_queue, kind)
         return [each for each in self.tables.tasks.values() if (each.namespace_id, each.task_queue, each.kind) == queue]
 
+    def versions(self, runs: Sequence[RunKey]) -> dict[RunKey, int]:
+        """See Store."""
+        return {key: row.version for key in runs if (row := self.tables.runs.get(key)) is not None}
+
     def delete_task(self, task: Task) -> None:
         """See Store."""
         key = RunKey(task.shard_id, task.run_id)

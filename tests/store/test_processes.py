@@ -5,12 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import WorkflowExecutionStatus, WorkflowIdReusePolicy
 
 from orchestrator.errors import NotFound, WorkflowExecutionAlreadyStarted
 from orchestrator.models import Execution
+from orchestrator.services.engine import Prepared
+from orchestrator.store.transition import Unit
 from tests.store import consistency
 from tests.store.process import Process
 from tests.support.databases import ROOT, server_environment
@@ -129,6 +132,40 @@ def test_a_reading_sees_what_the_other_has_committed(process: Process, other: Pr
         reading, named = process.together(process.describe("w"), process.describe("w", run_id))
         assert reading.workflow_execution_info.history_length == 3 + index
         assert named.workflow_execution_info.history_length == 3 + index
+
+
+def fresh(process: Process, workflow_id: str, run_id: str = "") -> Any:
+    """A look that expects others to have changed the run: (run id, version, running)."""
+
+    def look(unit: Unit) -> tuple[str, int, bool]:
+        run = unit.run()
+        return run.state.run_id, unit.loaded(run).version, run.state.running
+
+    return process.do(Prepared(process.describe(workflow_id).key, look, run_id, fresh=True))
+
+
+def test_a_look_that_expects_others_to_have_changed_the_run_meets_no_conflict(process: Process, other: Process) -> None:
+    run_id = process.do(process.start("w")).response.run_id
+    for version in range(2, 5):
+        other.do(other.signal("w"))
+        assert fresh(process, "w") == (run_id, version, True)
+        assert fresh(process, "w", run_id) == (run_id, version, True)
+    process.do(process.signal("w"))
+    assert process.engine.unit_of_work.counters.retried == 0
+    consistency.check_memory(process)
+
+
+def test_a_look_that_expects_changes_finds_the_run_that_is_current_by_now(process: Process, other: Process) -> None:
+    first = process.do(process.start("w")).response.run_id
+    other.do(other.terminate("w"))
+    assert fresh(process, "w") == (first, 2, False)
+    process.do(process.start("v"))
+    other.do(other.terminate("v"))
+    second = other.do(other.start("v")).response.run_id
+    assert fresh(process, "v") == (second, 1, True)
+    process.do(process.signal("v"))
+    assert process.engine.unit_of_work.counters.retried == 0
+    consistency.check_memory(process)
 
 
 def test_a_task_scheduled_in_one_is_found_by_a_poll_of_the_other(process: Process, other: Process) -> None:

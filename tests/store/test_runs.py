@@ -185,3 +185,15 @@ def test_of_two_writers_of_one_version_one_wins(opened: Opened, store: Store) ->
     assert {run: bytes(row.blob or b"") for run, row in stored.items()} == {
         run: f"by {who}".encode() for who, run in won
     }
+
+
+def test_tells_the_versions_of_those_runs_that_exist(opened: Opened, store: Store) -> None:
+    once, twice, missing = created(opened), created(opened), run_key()
+    opened.write(update(twice, 2))
+    assert store.versions([once, twice, missing]) == {once: 1, twice: 2}
+    assert store.versions([]) == {}
+
+
+def test_tells_the_versions_of_a_thousand_runs(opened: Opened, store: Store) -> None:
+    run = created(opened)
+    assert store.versions([*(run_key() for _ in range(1000)), run]) == {run: 1}
