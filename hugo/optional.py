@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Never, Self, TypeAlias, TypeVar
 
 from hugo.errors import Error
-from hugo.result.core import Err, Ok
+from hugo.result.failure import Err
+from hugo.result.success import Ok
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")

@@ -9,7 +9,9 @@ from hugo.cancellation import CancelToken
 from hugo.clock import Clock
 from hugo.errors import Error, ErrorCode
 from hugo.policies import DEFAULT_POLICY, CompensationScope, ExecutionPolicy, StepContext, execute
-from hugo.result.core import Err, MaybeAwaitable, Result, err, ok, settled
+from hugo.result.awaiting import MaybeAwaitable, settled
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
 
 S = TypeVar("S")
 

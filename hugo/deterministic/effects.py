@@ -12,8 +12,11 @@ from hugo.deterministic.record import EFFECT, DeterministicRecord, RunScope
 from hugo.deterministic.store import DeterministicStateStore
 from hugo.deterministic.tracing import stage
 from hugo.errors import Error, ErrorCode
+from hugo.result.awaiting import MaybeAwaitable, settled
 from hugo.result.capture import attempt
-from hugo.result.core import Err, MaybeAwaitable, Ok, Result, err, ok, settled
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
+from hugo.result.success import Ok
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")

@@ -10,7 +10,9 @@ from hugo.deterministic.effects import Captured, EffectStore, Final
 from hugo.deterministic.tracing import stage
 from hugo.deterministic.version_gate import VersionDecision, VersionGate, VersionGateContext
 from hugo.errors import Error, ErrorCode
-from hugo.result.core import Err, MaybeAwaitable, Result, err
+from hugo.result.awaiting import MaybeAwaitable
+from hugo.result.core import Result, err
+from hugo.result.failure import Err
 
 T = TypeVar("T")
 U = TypeVar("U")

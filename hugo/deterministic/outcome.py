@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from hugo.deterministic.codec import PayloadCodec
 from hugo.errors import Error
-from hugo.result.core import Err, Result, err, ok
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from hugo.diagnostics.spans import Attribute, start_span
-from hugo.result.core import Err, Result
+from hugo.result.core import Result
+from hugo.result.failure import Err
 
 T = TypeVar("T")
 

@@ -11,7 +11,8 @@ from hugo.deterministic.tracing import stage
 from hugo.diagnostics.spans import Attribute
 from hugo.errors import Error, ErrorCode
 from hugo.result.capture import try_
-from hugo.result.core import Err, Result, err, ok
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
 
 DEFAULT_VERSION = -1
 """The version of code before there was a gate."""

@@ -10,7 +10,8 @@ from hugo.errors import Error, ErrorCode
 from hugo.pipelines.parallel import race
 from hugo.policies import DEFAULT_POLICY, ExecutionPolicy, Operation, StepContext, execute
 from hugo.policies.retry_policy import NO_RETRY
-from hugo.result.core import Err, Result, err
+from hugo.result.core import Result, err
+from hugo.result.failure import Err
 
 T = TypeVar("T")
 

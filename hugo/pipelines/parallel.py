@@ -8,7 +8,10 @@ from hugo.cancellation import CancelToken
 from hugo.clock import Clock
 from hugo.errors import Error, ErrorCode
 from hugo.policies import DEFAULT_POLICY, ExecutionPolicy, Operation, execute
-from hugo.result.core import Err, Ok, Result, Undo, err, ok
+from hugo.result.compensated import Undo
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
+from hugo.result.success import Ok
 from hugo.shield import to_the_end
 
 T = TypeVar("T")

@@ -7,7 +7,8 @@ from typing import TypeVar
 from hugo.cancellation import CancelToken
 from hugo.clock import Clock
 from hugo.policies import ExecutionPolicy, RetryPolicy, StepContext, execute
-from hugo.result.core import MaybeAwaitable, Result, settled
+from hugo.result.awaiting import MaybeAwaitable, settled
+from hugo.result.core import Result
 
 LOG = logging.getLogger(__name__)
 

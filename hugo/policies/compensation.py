@@ -10,7 +10,10 @@ from typing import ParamSpec, TypeAlias
 from hugo.cancellation import CancelToken
 from hugo.clock import Clock
 from hugo.errors import Error
-from hugo.result.core import Err, Result, Undo, ok, settled
+from hugo.result.awaiting import settled
+from hugo.result.compensated import Undo
+from hugo.result.core import Result, ok
+from hugo.result.failure import Err
 from hugo.result.timeout import with_timeout
 from hugo.shield import to_the_end
 

@@ -12,8 +12,11 @@ from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error
 from hugo.policies.compensation import Compensation, CompensationScope, Executor, compensate
 from hugo.policies.retry_policy import NO_RETRY, RetryAt, RetryPolicy, RetryState, Stop
+from hugo.result.awaiting import MaybeAwaitable
 from hugo.result.capture import attempt
-from hugo.result.core import Err, MaybeAwaitable, Result, Undo, err
+from hugo.result.compensated import Undo
+from hugo.result.core import Result, err
+from hugo.result.failure import Err
 from hugo.timers import delay
 
 T = TypeVar("T")

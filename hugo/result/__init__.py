@@ -1,5 +1,6 @@
 """Results: a value or an error, and what can be done with one or many."""
 
+from hugo.result.awaiting import MaybeAwaitable
 from hugo.result.capture import OnError, attempt, from_optional, try_, try_async
 from hugo.result.collections import (
     collect_errors,
@@ -11,8 +12,11 @@ from hugo.result.collections import (
     traverse_async,
     window,
 )
-from hugo.result.core import Err, MaybeAwaitable, Ok, Result, Undo, err, ok
+from hugo.result.compensated import Undo
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
 from hugo.result.pipe import Pipe
+from hugo.result.success import Ok
 from hugo.result.timeout import with_timeout
 
 __all__ = [

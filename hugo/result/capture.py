@@ -5,7 +5,9 @@ from typing import TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.errors import Error
-from hugo.result.core import MaybeAwaitable, Result, err, ok, stoppable
+from hugo.result.awaiting import MaybeAwaitable
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import stoppable
 
 T = TypeVar("T")
 

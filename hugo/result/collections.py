@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.errors import Error
+from hugo.result.awaiting import MaybeAwaitable
 from hugo.result.capture import attempt
-from hugo.result.core import Err, MaybeAwaitable, Result, err, ok
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
 
 T = TypeVar("T")
 U = TypeVar("U")

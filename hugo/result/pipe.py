@@ -6,7 +6,9 @@ from typing import Any, Generic, TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.errors import Error
-from hugo.result.core import Err, MaybeAwaitable, Result, stoppable
+from hugo.result.awaiting import MaybeAwaitable
+from hugo.result.core import Result
+from hugo.result.failure import Err, stoppable
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from hugo.cancellation import CancelToken
 from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error
+from hugo.result.awaiting import MaybeAwaitable
 from hugo.result.capture import attempt
-from hugo.result.core import MaybeAwaitable, Result, err
+from hugo.result.core import Result, err
 from hugo.shield import to_the_end
 
 log = logging.getLogger(__name__)

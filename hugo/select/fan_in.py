@@ -9,7 +9,7 @@ from hugo.channels import Channel, ChannelReader, ChannelWriter
 from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error, ErrorCode, ResultError
 from hugo.result import Err, MaybeAwaitable, Ok, Result, err, ok
-from hugo.result.core import settled
+from hugo.result.awaiting import settled
 from hugo.select.cases import on
 from hugo.select.select import select
 from hugo.sync.run import run

@@ -9,7 +9,7 @@ from hugo.cancellation import CancelToken, stopped_by
 from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error, ErrorCode
 from hugo.result import Err, Ok, Result, attempt, err, ok
-from hugo.result.core import settled
+from hugo.result.awaiting import settled
 from hugo.select.cases import Case, Deadline
 from hugo.select.observed import Observed
 from hugo.watchers import first_change

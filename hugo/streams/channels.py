@@ -8,7 +8,8 @@ from hugo.cancellation import CancelToken, OperationCanceled
 from hugo.channels import Channel, ChannelReader, ChannelWriter
 from hugo.errors import Error
 from hugo.result.capture import attempt
-from hugo.result.core import Err, Result, err, ok
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
 
 T = TypeVar("T")
 

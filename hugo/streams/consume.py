@@ -5,9 +5,11 @@ from typing import Literal, TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.errors import Error
+from hugo.result.awaiting import MaybeAwaitable, settled
 from hugo.result.capture import attempt
 from hugo.result.collections import collect_errors, traverse_async
-from hugo.result.core import Err, MaybeAwaitable, Result, err, ok, settled
+from hugo.result.core import Result, err, ok
+from hugo.result.failure import Err
 
 T = TypeVar("T")
 

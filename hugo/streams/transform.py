@@ -8,8 +8,10 @@ from typing import TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.clock import SYSTEM_CLOCK, Clock
+from hugo.result.awaiting import MaybeAwaitable
 from hugo.result.capture import attempt
-from hugo.result.core import Err, MaybeAwaitable, Result, ok
+from hugo.result.core import Result, ok
+from hugo.result.failure import Err
 from hugo.result.timeout import ended_within
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import ParamSpec
 
 from hugo.result import MaybeAwaitable
-from hugo.result.core import settled
+from hugo.result.awaiting import settled
 
 P = ParamSpec("P")
 

@@ -12,7 +12,7 @@ from hugo.line import Line
 from hugo.loops import LoopOwned
 from hugo.policies import ExecutionPolicy, Operation, execute
 from hugo.result import Err, Result, err, ok
-from hugo.result.core import settled
+from hugo.result.awaiting import settled
 from hugo.sync.run import run
 from hugo.watchers import Watchers
 
