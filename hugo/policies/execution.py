@@ -12,7 +12,7 @@ from hugo.clock import SYSTEM_CLOCK, Clock
 from hugo.errors import Error
 from hugo.policies.compensation import Compensation, CompensationScope, Executor, compensate
 from hugo.policies.retry_policy import NO_RETRY, RetryAt, RetryPolicy, RetryState, Stop
-from hugo.result.awaiting import MaybeAwaitable
+from hugo.result.awaiting import MaybeAwaitable, settled
 from hugo.result.capture import attempt
 from hugo.result.compensated import Undo
 from hugo.result.core import Result, err
@@ -64,6 +64,18 @@ class StepContext:
     def register_compensation(self, undo: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Has `undo(*args, **kwargs)` called if this attempt fails, or what comes after it does."""
         self.scope.register(undo, *args, **kwargs)
+
+    def absorb(self, result: Result[T]) -> Result[T]:
+        """The same result; what takes it back belongs to this step from now on."""
+        self.scope.absorb(result.compensations)
+        return result.with_compensations(())
+
+    async def part(self, name: str, op: "Operation[T]") -> Result[T]:
+        """The result of an operation that is a part of this step: `group.go(step.part, "errgroup", op)`.
+
+        It gets this step's token and clock, is named `{step}.{name}`, and what takes it back belongs to this step.
+        """
+        return self.absorb(await settled(op(replace(self, name=f"{self.name}.{name}"))))
 
 
 Operation: TypeAlias = Callable[[StepContext], MaybeAwaitable[Result[T]]]
