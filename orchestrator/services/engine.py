@@ -93,7 +93,7 @@ class Engine:
         self.namespaces = NamespaceRegistry()
         self.tokens = TokenCodec(token_key)
         self.peers = Peers(notifier or Silence())
-        self.matching = Matching(settings, store, clock, new_uuid)
+        self.matching = Matching(settings, store, clock, new_uuid, self.peers)
         self.queries = Queries()
         self.workers = Workers()
         self.run_waiters = RunWaiters()

@@ -2,7 +2,8 @@
 
 Authority: the transition that starts a task decides who got it; everything here is a hint. A task born in this process
 is started for a waiting poll inside the transition that schedules it; otherwise it becomes a row and a note in memory,
-from which the next poll takes it. How stored tasks are found and held back is told in `queues`.
+from which the next poll takes it. How stored tasks are found and held back is told in `queues`, how they come to polls
+of other processes in `hand_over`.
 """
 
 import asyncio
@@ -13,24 +14,45 @@ from typing import Any
 from orchestrator.conf import HugoSettings
 from orchestrator.core.priority import Share
 from orchestrator.core.run import WORKFLOW, Dispatch, Run
+from orchestrator.services.hand_over import HandOver
+from orchestrator.services.peers import Message, Peers
 from orchestrator.services.pollers import Poller, PollerInfo, QueueKey, Started
 from orchestrator.services.queue import Queue
-from orchestrator.services.queues import FORGET_POLLERS, Queues
+from orchestrator.services.queues import FORGET_POLLERS
 from orchestrator.services.starting import start_activity_task, start_workflow_task
 from orchestrator.store.ports import Store, Task
 from orchestrator.store.transition import Unit
 
 
-class Matching(Queues):
-    """Polls, and the tasks they are given."""
+class WorkerStopped(Message, frozen=True):
+    """A worker stops; see `Matching.shut_down`."""
+
+    namespace_id: str
+    sticky_queue: str
+    instance_key: str
+
+
+class Matching(HandOver):
+    """Polls, and the tasks they are given.
+
+    Attributes:
+        missed: tasks given to polls that turned out to be over, for tests and metrics.
+    """
 
     def __init__(
-        self, settings: HugoSettings, store: Store, clock: Callable[[], int], new_uuid: Callable[[], str]
+        self,
+        settings: HugoSettings,
+        store: Store,
+        clock: Callable[[], int],
+        new_uuid: Callable[[], str],
+        peers: Peers,
     ) -> None:
-        super().__init__(settings, store, clock)
+        super().__init__(settings, store, clock, peers)
+        self.missed = 0
         self._new_uuid = new_uuid
         self._draining = False
         self._shut_down: dict[str, int] = {}
+        peers.on(WorkerStopped, lambda _, message: self._shut_down_here(message))
 
     def drain(self) -> None:
         """Ends all waiting polls empty; later polls end at once."""
@@ -41,6 +63,8 @@ class Matching(Queues):
                 queue.waiting.clear()
         for poller in pollers:
             poller.resolve()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.presence.leave)
 
     async def next_item(self, poller: Poller) -> "Task | Started | Any | None":
         """What a poll gets next: a stored task to be started, one started for it, a query, or None when its time is up.
@@ -56,6 +80,8 @@ class Matching(Queues):
                         return None
                     queue.waiting[poller] = None
                     self._plan(poller.queue, queue)
+                    if queue.home:
+                        self._ask(poller.queue, queue)
                     break
             if item is not None:
                 return item
@@ -78,7 +104,8 @@ class Matching(Queues):
         with self._lock:
             queue = self._queue(key)
             if not queue.waiting:
-                queue.orphans.append(item)
+                if not isinstance(item, Task) or not self._pass_on(queue, item):
+                    queue.orphans.append(item)
                 return
             poller, _ = queue.waiting.popitem(last=False)
             poller.item = item
@@ -95,8 +122,19 @@ class Matching(Queues):
             if queue is not None and query in queue.orphans:
                 queue.orphans.remove(query)
 
+    def over(self, key: QueueKey, task: Task) -> None:
+        """A task taken from memory turned out to be over."""
+        self.missed += 1
+        self.forget(key, task)
+
     def shut_down(self, namespace_id: str, sticky_queue: str, instance_key: str) -> None:
-        """A worker stops: its polls end empty, and its sticky queue counts as unserved."""
+        """A worker stops: its polls end empty, in every process, and its sticky queue counts as unserved."""
+        stopped = WorkerStopped(namespace_id, sticky_queue, instance_key)
+        self._shut_down_here(stopped)
+        self._peers.tell_all(stopped)
+
+    def _shut_down_here(self, stopped: WorkerStopped) -> None:
+        instance_key = stopped.instance_key
         with self._lock:
             gone: list[Poller] = []
             if instance_key:
@@ -109,11 +147,14 @@ class Matching(Queues):
                     for poller in mine:
                         del queue.waiting[poller]
                     gone.extend(mine)
-            queue_key = QueueKey(namespace_id, sticky_queue, WORKFLOW)
-            if sticky_queue and queue_key in self._queues:
-                self._queues[queue_key].last_poll = 0
+            sticky = QueueKey(stopped.namespace_id, stopped.sticky_queue, WORKFLOW)
+            served = bool(stopped.sticky_queue) and sticky in self._queues
+            if served:
+                self._queues[sticky].last_poll = 0
         for poller in gone:
             poller.resolve()
+        if served:
+            self._announce(sticky)
 
     def assign(self, unit: Unit, run: Run) -> None:
         """Starts what waiting polls of this process can take, within the transition that schedules it."""
@@ -152,7 +193,7 @@ class Matching(Queues):
 
     def offer(self, tasks: list[Task]) -> None:
         """Notes committed tasks, and wakes a waiting poll for each."""
-        self._note(tasks, born=True)
+        self._note(self._kept(tasks), born=True)
 
     def _reserve(self, key: QueueKey, share: Share, now: int) -> Poller | None:
         queue = self._queues.get(key)
@@ -179,6 +220,7 @@ class Matching(Queues):
                     queue.waiting[poller] = None
                     queue.waiting.move_to_end(poller, last=False)
                     self._plan(poller.queue, queue)
+                    self._ask(poller.queue, queue)
                     return
         poller.resolve()
 
@@ -220,4 +262,6 @@ class Matching(Queues):
             queue.pollers[poller.identity] = PollerInfo(poller.identity, now, poller.rate)
             if poller.rate is not None or queue.worker_rate is not None:
                 self._rate_seen(poller, queue, now)
-            return queue
+        if not queue.announced:
+            self._announce(poller.queue)
+        return queue

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from orchestrator.store.notifier import Notifier
+from orchestrator.store.notifier import Notifier, Silence
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,11 @@ class Peers:
     def connected(self) -> bool:
         """Whether messages most likely reach others at the moment."""
         return self._notifier.connected
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nothing that could carry a message."""
+        return isinstance(self._notifier, Silence)
 
     async def start(self) -> None:
         """Begins to receive, on the running event loop."""

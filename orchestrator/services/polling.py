@@ -136,7 +136,7 @@ async def _start(engine: Engine, poller: Poller, task: Task, start: Callable[[An
         running.add_done_callback(lambda done: _return(engine, poller, task, done))
         raise
     except (NotFound, OverLimit):
-        engine.matching.forget(poller.queue, task)
+        engine.matching.over(poller.queue, task)
         await _bury(engine, task)
         return None
     except BaseException:

@@ -7,6 +7,7 @@ order: whatever belongs behind `horizon` is read from the table when memory is e
 import heapq
 import itertools
 from collections import OrderedDict, deque
+from collections.abc import Container
 from typing import Any
 
 from temporalio.api.enums.v1 import RateLimitSource
@@ -23,6 +24,7 @@ BACKLOG = 2000
 """Tasks of one queue noted in memory, at most; more are read from the table when these are gone."""
 
 Place = tuple[int, int]
+Identity = tuple[str, int, int]
 Entry = tuple[int, int, int, Task]
 FIRST: Place = (0, 0)
 
@@ -32,13 +34,21 @@ class Queue:
 
     Attributes:
         waiting: polls, longest waiting first.
+        home: the process that holds the backlog of the queue; empty when it is this one, or no process polls it.
+        others: the other processes that poll it.
+        asked: how many polls wait in other processes that have this one for the queue's home.
+        told: how many polls of this process the home knows to wait.
+        lent: noted tasks that other processes were given, to whom and when.
+        announced: whether other processes were told that this one polls the queue.
+        timed: whether what is beyond its time here is going to be sent home.
         backlog: a heap of noted tasks.
         known: noted tasks, and those that are being started.
         orphans: what a poll was given and could not take.
         pollers: who polled lately, by identity.
         last_poll: when, nanoseconds since the epoch.
         horizon: tasks from this place on may be in the table only; None when all are in memory.
-        limits: None for no limit.
+        limits: None for no limit, and for one that the queue's home keeps.
+        held_back: whether there is one that the home keeps.
         weights: of fairness keys, in thousandths, that an operator has set.
         traffic: for statistics.
         timer_at: when polls are looked at that wait for a rate limit; 0 for never.
@@ -52,15 +62,23 @@ class Queue:
         "_parked",
         "_parked_count",
         "_ready",
+        "announced",
+        "asked",
         "backlog",
         "config",
+        "held_back",
+        "home",
         "horizon",
         "known",
         "last_poll",
+        "lent",
         "limits",
         "orphans",
+        "others",
         "pollers",
+        "timed",
         "timer_at",
+        "told",
         "traffic",
         "waiting",
         "weights",
@@ -70,13 +88,21 @@ class Queue:
 
     def __init__(self) -> None:
         self.waiting: OrderedDict[Poller, None] = OrderedDict()
+        self.home = ""
+        self.others: set[str] = set()
+        self.asked: dict[str, int] = {}
+        self.told = 0
+        self.lent: dict[Identity, tuple[str, int]] = {}
+        self.announced = False
+        self.timed = False
         self.backlog: list[Entry] = []
-        self.known: set[tuple[str, int, int]] = set()
+        self.known: set[Identity] = set()
         self.orphans: deque[Any] = deque()
         self.pollers: dict[str, PollerInfo] = {}
         self.last_poll = 0
         self.horizon: Place | None = FIRST
         self.limits: RateLimits | None = None
+        self.held_back = False
         self.weights: dict[str, int] = {}
         self.traffic = Traffic()
         self.timer_at = 0
@@ -97,6 +123,11 @@ class Queue:
     def fair(self) -> bool:
         """Whether fairness keys take turns."""
         return bool(self._levels)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether polls wait for tasks of this process, here or elsewhere."""
+        return bool(self.waiting or self.asked)
 
     @property
     def pending(self) -> bool:
@@ -120,7 +151,7 @@ class Queue:
 
     def note(self, task: Task, order: int) -> bool:
         """Remembers a stored task; False when it is known already or belongs behind the horizon."""
-        identity = (task.run_id, task.scheduled_event_id, task.stamp)
+        identity = identity_of(task)
         place = (task.priority, task.fairness_pass)
         if identity in self.known or (self.horizon is not None and place >= self.horizon):
             return False
@@ -179,7 +210,7 @@ class Queue:
             return False
         limits = self.limits
         if limits is None:
-            return True
+            return not self.held_back
         weight = self.weights.get(share.key, share.weight)
         if limits.ready_at() > now or limits.key_ready_at(share.key, weight) > now:
             return False
@@ -212,22 +243,70 @@ class Queue:
         key_rate = None
         if self.config is not None and self.config.fairness_keys_rate_limit_default.HasField("rate_limit"):
             key_rate = self.config.fairness_keys_rate_limit_default.rate_limit.requests_per_second
-        if queue_rate is None and key_rate is None:
+        limited = queue_rate is not None or key_rate is not None
+        self.held_back = limited and bool(self.home)
+        if not limited or self.held_back:
             self.limits = None
         elif self.limits is None:
             self.limits = RateLimits(queue_rate, key_rate)
         else:
             self.limits.change(queue_rate, key_rate)
-        for entries in self._parked.values():
-            self.backlog.extend(entries)
-        heapq.heapify(self.backlog)
-        self._parked.clear()
-        self._parked_count = 0
-        self._ready.clear()
+        self._unpark()
 
     def forget(self, task: Task) -> None:
         """The task was started or dropped; the same dispatch will not come again."""
-        self.known.discard((task.run_id, task.scheduled_event_id, task.stamp))
+        self.known.discard(identity_of(task))
+
+    def settle(self, home: str) -> None:
+        """The backlog is another process's from now on, or this one's: then the table is to be read."""
+        self.home = home
+        self.horizon = None if home else FIRST
+        self.asked.clear()
+        self.told = 0
+        self.call_in(0, ())
+        self._limit()
+
+    def expects(self, since: int) -> bool:
+        """Whether a poll of this process may take a task soon: one came since a time, and no rate is in its way."""
+        return self.last_poll > since and not self.held_back
+
+    def refused(self) -> Task | None:
+        """A task that a poll was given and could not take."""
+        for item in self.orphans:
+            if isinstance(item, Task):
+                self.orphans.remove(item)
+                return item
+        return None
+
+    def cleared(self) -> list[Task]:
+        """All noted tasks and those that polls could not take, in their order; they are not noted any more."""
+        self._unpark()
+        tasks = []
+        while (refused := self.refused()) is not None:
+            tasks.append(refused)
+        tasks += [entry[3] for entry in sorted(self.backlog)]
+        self.backlog.clear()
+        for task in tasks:
+            self.forget(task)
+        return tasks
+
+    def lend(self, task: Task, member: str, now: int) -> None:
+        """Another process was given a task: it stays noted for as long as that may take to start it."""
+        self.lent[identity_of(task)] = (member, now)
+
+    def returned(self, task: Task) -> bool:
+        """Whether a task that came was lent; if so, it is noted no more."""
+        if self.lent.pop(identity_of(task), None) is None:
+            return False
+        self.forget(task)
+        return True
+
+    def call_in(self, before: int, members: Container[str]) -> None:
+        """Forgets what was lent before a time, or to others than these members: whatever is left of it is stored."""
+        for identity, (member, at) in list(self.lent.items()):
+            if at < before or member not in members:
+                del self.lent[identity]
+                self.known.discard(identity)
 
     def _taken(self, entry: Entry, now: int) -> Task:
         self.traffic.went(entry[0], now)
@@ -270,6 +349,14 @@ class Queue:
         heapq.heappush(entries, entry)
         self._parked_count += 1
 
+    def _unpark(self) -> None:
+        for entries in self._parked.values():
+            self.backlog.extend(entries)
+        heapq.heapify(self.backlog)
+        self._parked.clear()
+        self._parked_count = 0
+        self._ready.clear()
+
     def _release(self, now: int) -> None:
         """The first task of each key that may go on takes part again."""
         while self._ready and self._ready[0][0] <= now:
@@ -281,3 +368,8 @@ class Queue:
             self._parked_count -= 1
             if not entries:
                 del self._parked[key]
+
+
+def identity_of(task: Task) -> Identity:
+    """What one dispatch of a task is known by."""
+    return task.run_id, task.scheduled_event_id, task.stamp

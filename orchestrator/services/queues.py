@@ -138,7 +138,7 @@ class Queues:
                     queue.traffic.came(task.priority, now)
                 if queue.note(task, next(self._order)):
                     noted += 1
-                    if queue.waiting:
+                    if queue.waiting or queue.asked:
                         handed.extend(self._hand_out(queue, now))
                         self._plan(key, queue)
         for poller in handed:
@@ -164,7 +164,7 @@ class Queues:
 
     def _plan(self, key: QueueKey, queue: Queue) -> None:
         """Looks again when the next task may go, if a rate limit is all that polls wait for."""
-        if not queue.waiting or not (queue.pending or queue.stored) or self._loop is None:
+        if not queue.wanted or not (queue.pending or queue.stored) or self._loop is None:
             return
         at = queue.next_at() if queue.pending else 1
         if at and (not queue.timer_at or at < queue.timer_at):
@@ -182,7 +182,7 @@ class Queues:
                 return
             queue.timer_at = 0
             handed = self._hand_out(queue, self._clock())
-            read = bool(queue.waiting) and queue.stored and not queue.pending
+            read = queue.wanted and queue.stored and not queue.pending
             if not read:
                 self._plan(key, queue)
         for poller in handed:
@@ -196,12 +196,15 @@ class Queues:
         """The rate the last worker named is the one that holds; one that nobody names any more is forgotten."""
         if poller.queue.kind != ACTIVITY:
             return
-        if poller.rate is not None:
-            queue.worker_rate_at = now
-        elif queue.worker_rate_at > now - FORGET_RATE:
-            return
-        if poller.rate != queue.worker_rate:
-            self._change(poller.queue, lambda found: found.set_worker_rate(poller.rate))
+        if poller.rate is not None or queue.worker_rate_at <= now - FORGET_RATE:
+            self._rate_wanted(poller.queue, queue, poller.rate)
+
+    def _rate_wanted(self, key: QueueKey, queue: Queue, rate: float | None) -> None:
+        """Tasks a second that a worker wants the queue to hand out at most."""
+        if rate is not None:
+            queue.worker_rate_at = self._clock()
+        if rate != queue.worker_rate:
+            self._change(key, lambda found: found.set_worker_rate(rate))
 
     def _ready(self, queue: Queue) -> Any:
         if queue.orphans:
@@ -221,12 +224,16 @@ class Queues:
             raise
         if not tasks:
             return
-        noted = self._note(tasks, born=False)
+        noted = self._note(self._unheld(key, tasks), born=False)
         # When all of them are being started already, the next sweep looks again.
         if noted and len(tasks) == BACKLOG:
             with self._lock:
                 queue.ends_at(tasks[-1])
                 self._plan(key, queue)
+
+    def _unheld(self, key: QueueKey, tasks: list[Task]) -> list[Task]:
+        """Those of the stored tasks of a queue that no other process has in hand."""
+        return tasks
 
     async def _read_quietly(self, key: QueueKey, queue: Queue) -> None:
         try:
@@ -252,14 +259,16 @@ class Queues:
                 logger.exception("reading the configurations of task queues failed")
             await asyncio.sleep(self._settings.sweep_interval * (0.75 + random.random() / 2))
             with self._lock:
-                waiting = [(key, queue) for key, queue in self._queues.items() if queue.waiting]
+                waiting = [(key, queue) for key, queue in self._queues.items() if queue.wanted and not queue.home]
                 idle = [
                     key
                     for key, queue in self._queues.items()
-                    if not queue.waiting and not queue.orphans and queue.last_poll < self._clock() - FORGET_POLLERS
+                    if not queue.wanted and not queue.orphans and queue.last_poll < self._clock() - FORGET_POLLERS
                 ]
                 for key in idle:
                     del self._queues[key]
+                if sweep % SWEEPS_A_LOOK == 0:
+                    self._doubt()
             if not waiting:
                 continue
             try:
@@ -268,6 +277,12 @@ class Queues:
                 raise
             except Exception:
                 logger.exception("looking for stored tasks failed")
+
+    def _doubt(self) -> None:
+        """Where no poll ever waits, no sweep looks: the table is read again when what is noted has gone."""
+        for queue in self._queues.values():
+            if queue.pending and not queue.home and not queue.stored:
+                queue.horizon = FIRST
 
     async def _sweep_once(self, waiting: list[tuple[QueueKey, Queue]]) -> None:
         """Asks for all queues at once which have stored tasks, and reads those."""

@@ -1,0 +1,214 @@
+"""Two processes over one database: a task comes to the poll that waits, wherever it was born."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+import pytest_asyncio
+from pytest_django import DjangoDbBlocker
+
+from orchestrator.conf import HugoSettings
+from orchestrator.models import DispatchTask, Execution
+from orchestrator.services.bootstrap import Cluster, check_database
+from orchestrator.services.composition import store_of
+from orchestrator.services.presence import home_of
+from orchestrator.store.ports import Store
+from tests.services.member import NEVER_SWEPT, Member, running, until
+from tests.support.databases import alias
+from tests.support.hub import Deliver, Hub
+
+ALIAS = "default"
+SWEPT = HugoSettings(sweep_interval=0.05)
+
+
+@pytest.fixture
+def database(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[Store, Cluster]]:
+    """A fresh PostgreSQL database in place of the default one."""
+    with django_db_blocker.unblock(), alias(postgres_url, ALIAS):
+        cluster = check_database(ALIAS)
+        yield store_of(ALIAS, cluster.shard_count), cluster
+
+
+Database = tuple[Store, Cluster]
+
+
+@pytest_asyncio.fixture
+async def two(database: Database) -> AsyncIterator[tuple[Member, Member]]:
+    """Two processes that never sweep."""
+    hub = Hub()
+    one, other = (Member(hub.notifier(name), *database, NEVER_SWEPT) for name in ("one", "other"))
+    async with running(one, other):
+        yield one, other
+
+
+def missed(*members: Member) -> int:
+    """Attempts to start tasks that were over."""
+    return sum(member.engine.matching.missed for member in members)
+
+
+async def homed(two: tuple[Member, Member], at: int) -> str:
+    """The name of a queue that has its home, when both poll it, in one of them."""
+    names = ("one", "other")
+    for number in range(100):
+        name = f"queue-{number}"
+        if home_of(await two[0].key(name), names) == names[at]:
+            return name
+    raise AssertionError("no queue has its home there")
+
+
+async def test_a_task_reaches_the_poll_that_waits_in_the_other_process(two: tuple[Member, Member]) -> None:
+    one, other = two
+    polling = await other.begin_poll("queue")
+    await until(lambda: knows(one, "queue"))
+    await one.start("order", "queue")
+
+    assert (await polling).workflow_execution.workflow_id == "order"
+    assert missed(*two) == 0
+
+
+async def knows(member: Member, queue: str) -> bool:
+    """Whether a process knows that another one polls a queue."""
+    return bool(member.engine.matching.elsewhere(await member.key(queue)))
+
+
+@pytest.mark.parametrize("at", [0, 1])
+async def test_a_backlog_is_given_out_by_one_process_to_the_polls_of_both(two: tuple[Member, Member], at: int) -> None:
+    queue = await homed(two, at)
+    first = [await member.begin_poll(queue) for member in two]
+    for number in range(100):
+        await two[0].start(f"order-{number}", queue)
+    found = [(await each).workflow_execution.workflow_id for each in first]
+
+    async def work(member: Member) -> None:
+        while len(found) < 100:
+            polled = await member.poll(queue, seconds=3)
+            if polled.task_token:
+                found.append(polled.workflow_execution.workflow_id)
+
+    await asyncio.gather(*(work(member) for member in two for _ in range(4)))
+
+    assert sorted(found) == sorted(f"order-{number}" for number in range(100))
+    assert missed(*two) == 0
+
+
+async def test_tasks_nobody_polled_for_are_found_by_the_first_poll_of_any_process(
+    two: tuple[Member, Member],
+) -> None:
+    one, other = two
+    for number in range(3):
+        await one.start(f"order-{number}", "queue")
+    found = [(await other.poll("queue")).workflow_execution.workflow_id for _ in range(3)]
+
+    assert found == ["order-0", "order-1", "order-2"]
+    assert missed(*two) == 0
+
+
+async def test_a_signal_that_arrives_elsewhere_wakes_the_sticky_queue(two: tuple[Member, Member]) -> None:
+    one, other = two
+    polling = await other.begin_poll("queue")
+    await one.start("order", "queue")
+    await other.complete((await polling).task_token, sticky="sticky", close=False)
+    sticky = await other.begin_poll("sticky")
+    normal = await other.begin_poll("queue")
+    await until(lambda: knows(one, "sticky"))
+    await one.signal("order")
+    task = await sticky
+
+    assert task.workflow_execution.workflow_id == "order"
+    assert task.previous_started_event_id, "a worker that has the run in memory gets what is new"
+    assert not normal.done()
+
+
+async def test_a_signal_for_a_worker_that_has_stopped_elsewhere_goes_to_the_normal_queue(
+    two: tuple[Member, Member],
+) -> None:
+    one, other = two
+    polling = await other.begin_poll("queue")
+    await one.start("order", "queue")
+    await other.complete((await polling).task_token, sticky="sticky", close=False)
+    await other.begin_poll("sticky", worker_instance_key="worker")
+    normal = await other.begin_poll("queue")
+    await until(lambda: knows(one, "sticky"))
+    namespace = (await one.engine.namespace("default")).id
+
+    one.engine.matching.shut_down(namespace, "sticky", "worker")
+    key = await one.key("sticky")
+    await until(lambda: served_nowhere(one, key))
+    await one.signal("order")
+
+    assert (await normal).workflow_execution.workflow_id == "order"
+
+
+async def served_nowhere(member: Member, key: object) -> bool:
+    """Whether a process knows of no polls of a queue."""
+    return not member.engine.matching.served(key)  # type: ignore[arg-type]
+
+
+async def test_when_the_home_ends_what_it_had_in_mind_goes_to_the_other(two: tuple[Member, Member]) -> None:
+    one, other = two
+    queue = await homed(two, at=0)
+    for member in two:
+        (await member.begin_poll(queue)).cancel()
+    for number in range(20):
+        await other.start(f"order-{number}", queue)
+    await until(lambda: has_backlog(one, queue, 20))
+    one.engine.drain()
+    found = [(await other.poll(queue)).workflow_execution.workflow_id for _ in range(20)]
+
+    assert sorted(found) == sorted(f"order-{number}" for number in range(20))
+    assert missed(*two) == 0
+
+
+async def has_backlog(member: Member, queue: str, count: int) -> bool:
+    """Whether a process has so many tasks of a queue in memory."""
+    found = await member.queue(queue)
+    return found is not None and len(found.backlog) == count
+
+
+def delivering(loss: float, doubling: float, lateness: float, seed: int) -> Deliver:
+    """Loses, doubles and delays messages."""
+    rng = random.Random(seed)
+
+    def deliver(delivery: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(0 if rng.random() < loss else 2 if rng.random() < doubling else 1):
+            loop.call_later(rng.uniform(0, lateness), delivery)
+
+    return deliver
+
+
+@pytest.mark.parametrize("loss", [0.3, 1.0])
+async def test_lost_doubled_and_late_messages_lose_no_task(database: Database, loss: float) -> None:
+    """With every message lost the processes do not even know each other."""
+    hub = Hub()
+    one, other = (Member(hub.notifier(name), *database, SWEPT) for name in ("one", "other"))
+    done: set[str] = set()
+
+    async def work(member: Member) -> None:
+        while len(done) < 60:
+            polled = await member.poll("queue", seconds=3)
+            if polled.task_token:
+                await member.complete(polled.task_token)
+                done.add(polled.workflow_execution.workflow_id)
+
+    async with running(one, other):
+        hub.deliver = delivering(loss, doubling=0.3, lateness=0.05, seed=7)
+        workers = [asyncio.create_task(work(member)) for member in (one, other) for _ in range(3)]
+        for number in range(60):
+            await (one, other)[number % 2].start(f"order-{number}", "queue")
+        await asyncio.gather(*workers)
+
+    assert done == {f"order-{number}" for number in range(60)}
+
+
+async def test_nothing_waits_in_the_table_once_all_is_done(two: tuple[Member, Member]) -> None:
+    one, other = two
+    for number in range(10):
+        await (one, other)[number % 2].start(f"order-{number}", "queue")
+    for number in range(10):
+        member = (other, one)[number % 2]
+        await member.complete((await member.poll("queue")).task_token)
+
+    assert await one.engine.run_db(DispatchTask.objects.count) == 0
+    assert await one.engine.run_db(Execution.objects.count) == 10
