@@ -5,6 +5,7 @@ contains `shard_id`, so that a distributed PostgreSQL can keep a shard's rows to
 """
 
 from orchestrator.models.cluster import ClusterMetadata, Member, Namespace, SearchAttribute, Shard
+from orchestrator.models.dead_letter import DeadLetter
 from orchestrator.models.deterministic import DeterministicRecord
 from orchestrator.models.execution import CurrentExecution, Execution, HistoryNode, SignalRequests
 from orchestrator.models.tasks import DispatchTask, TaskQueue, TimerTask, TransferTask
@@ -13,6 +14,7 @@ from orchestrator.models.visibility import VisibilityRecord
 __all__ = [
     "ClusterMetadata",
     "CurrentExecution",
+    "DeadLetter",
     "DeterministicRecord",
     "DispatchTask",
     "Execution",

@@ -11,6 +11,13 @@ class ClusterMetadata(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     cluster_id = models.UUIDField()
     shard_count = models.PositiveIntegerField(help_text="Fixed for the life of the database: rows are placed by it.")
+    contracted_by = NameField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The last migration that processes which do not know it cannot work with.",
+    )
 
     class Meta:
         db_table = "cluster_metadata"

@@ -64,8 +64,22 @@ class TaskQueue(models.Model):
         return self.name
 
 
-class TimerTask(models.Model):
-    """When a run wants to be woken next. May be earlier than needed, never later; one row a run."""
+class Retried(models.Model):
+    """A task of a shard that may fail: how often it did in a row, since when, and why last."""
+
+    attempts = models.PositiveIntegerField(default=0, db_default=0, help_text="That have failed.")
+    failing_since = models.BigIntegerField(default=0, db_default=0)
+    last_error = NameField(max_length=1000, blank=True, default="", db_default="")
+
+    class Meta:
+        abstract = True
+
+
+class TimerTask(Retried):
+    """When a run wants to be woken next. May be earlier than needed, never later; one row a run.
+
+    One that has failed is later: it waits for its next attempt.
+    """
 
     id = models.BigAutoField(primary_key=True)
     shard_id = models.PositiveIntegerField()
@@ -80,7 +94,7 @@ class TimerTask(models.Model):
         constraints = [models.UniqueConstraint(fields=["shard_id", "run_id"], name="timer_task_unique")]
 
 
-class TransferTask(models.Model):
+class TransferTask(Retried):
     """Something a run owes to another one: born with the event that led to it, gone with the commit that did it."""
 
     id = models.BigAutoField(primary_key=True)

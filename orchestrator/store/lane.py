@@ -192,9 +192,9 @@ def apply_all(batch: Batch, requests: list[Request], owner: "UnitOfWork") -> Non
             request.error = error
         except owner.store.retryable:
             raise
-        except Exception:
+        except Exception as error:
             logger.exception("an operation on %s failed", request.key.workflow_id)
-            request.error = _internal()
+            request.error = _internal(error)
 
 
 def undo(batch: Batch) -> None:
@@ -240,10 +240,10 @@ class Lane(threading.Thread):
             while (groups := self._next()) is not None:
                 try:
                     self._commit(list(groups))
-                except Exception:
+                except Exception as error:
                     logger.exception("%d batches were given up", len(groups))
                     for group in groups:
-                        self._refuse(group, _internal())
+                        self._refuse(group, _internal(error))
         finally:
             self._owner.store.close()
 
@@ -319,12 +319,12 @@ class Lane(threading.Thread):
             except store.retryable as error:
                 logger.warning("a commit of %d operations failed and is repeated: %s", len(group.requests), error)
                 again.append(group)
-            except Exception:
+            except Exception as error:
                 logger.exception("a commit of %d operations failed", len(group.requests))
                 if len(group.requests) > 1:
                     waiting.extendleft(Group([request], group.deadline) for request in reversed(group.requests))
                 else:
-                    self._refuse(group, _internal())
+                    self._refuse(group, _internal(error))
             else:
                 self._owner.deliver(group.requests)
         return again
@@ -431,8 +431,11 @@ def _lost(store: Store, error: BaseException) -> bool:
     return isinstance(error, store.retryable) and not isinstance(error, store.conflicts)
 
 
-def _internal() -> Internal:
-    return Internal("something went wrong, please retry")
+def _internal(cause: BaseException) -> Internal:
+    """What a caller is told; what really happened is for the log and for dead letters."""
+    error = Internal("something went wrong, please retry")
+    error.__cause__ = cause
+    return error
 
 
 def _late() -> Unavailable:

@@ -44,7 +44,8 @@ PARTS: dict[str, str] = {
         WHERE t.shard_id = k.s AND t.run_id = k.r""",
     "wakes": """INSERT INTO timer_task (shard_id, run_id, namespace_id, workflow_id, fire_time)
         SELECT * FROM unnest(%s, %s, %s, %s, %s)
-        ON CONFLICT (shard_id, run_id) DO UPDATE SET fire_time = excluded.fire_time""",
+        ON CONFLICT (shard_id, run_id) DO UPDATE
+        SET fire_time = excluded.fire_time, attempts = 0, failing_since = 0, last_error = ''""",
     "new_records": """INSERT INTO visibility_record (shard_id, run_id, namespace_id, workflow_id, workflow_type,
             task_queue, status, start_time, execution_time, close_time, execution_duration, history_length,
             history_size_bytes, state_transition_count, parent_workflow_id, parent_run_id, root_workflow_id,

@@ -89,6 +89,20 @@ class Wake(NamedTuple):
     fire_time: int
 
 
+class Failure(NamedTuple):
+    """Why an attempt at a transfer or a wake-up failed.
+
+    Attributes:
+        summary: the type and the text of the error.
+        detail: the same, and where it was raised.
+        time: nanoseconds since the epoch.
+    """
+
+    summary: str
+    detail: str
+    time: int
+
+
 class Record(NamedTuple):
     """What lists and counts know of a run."""
 
@@ -263,6 +277,26 @@ class Store(Protocol):
 
     def transfers(self, before: int, limit: int) -> list[Transfer]:
         """Transfers born before a time, nanoseconds since the epoch, oldest first."""
+        ...
+
+    def record_failure(
+        self, task: Transfer | Wake, failure: Failure, pause: Callable[[int], int | None], fence: Fence | None
+    ) -> bool:
+        """Counts a failure in the row of a task; the last one that is allowed moves the row to the dead letters.
+
+        Args:
+            task: as it was read.
+            failure: of its latest attempt.
+            pause: nanoseconds between the failure of an attempt, given by its number, and the next one; None after the
+                last. The row of a wake-up moves so far, out of the way of others; who pays a transfer waits by itself.
+            fence: the lease under which it was tried; None where a process is alone.
+
+        Returns:
+            Whether nobody has to try it again: it was given up, or its row is gone or another one by now.
+
+        Raises:
+            LeaseLost: the fence is over.
+        """
         ...
 
     def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int, fence: Fence | None) -> bool:

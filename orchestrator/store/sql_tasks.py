@@ -9,7 +9,8 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import Count, Min
 
 from orchestrator.models import DispatchTask, Execution, TaskQueue, TransferTask
-from orchestrator.store.ports import Fence, RunKey, Task, Transfer, WorkflowKey
+from orchestrator.store.dead_letters import record_failure
+from orchestrator.store.ports import Failure, Fence, RunKey, Task, Transfer, Wake, WorkflowKey
 from orchestrator.store.run_removal import remove_run
 
 P = ParamSpec("P")
@@ -159,6 +160,13 @@ class SqlTasks:
             scheduled_event_id=task.scheduled_event_id,
             stamp=task.stamp,
         ).delete()
+
+    @reading
+    def record_failure(
+        self, task: Transfer | Wake, failure: Failure, pause: Callable[[int], int | None], fence: Fence | None
+    ) -> bool:
+        """See Store."""
+        return record_failure(self.alias, task, failure, pause, fence)
 
     @reading
     def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int, fence: Fence | None) -> bool:

@@ -6,6 +6,7 @@ from django.db import models
 
 from orchestrator.models import (
     CurrentExecution,
+    DeadLetter,
     DispatchTask,
     Execution,
     HistoryNode,
@@ -17,6 +18,7 @@ from orchestrator.models import (
 
 HOT: list[type[models.Model]] = [
     CurrentExecution,
+    DeadLetter,
     Execution,
     HistoryNode,
     SignalRequests,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from orchestrator.store.outcome import was_applied
 from orchestrator.store.ports import (
     Changes,
+    Failure,
     Fence,
     LeaseLost,
     Node,
@@ -37,6 +38,8 @@ class Tables:
     records: dict[RunKey, Record] = field(default_factory=dict)
     configs: dict[tuple[str, str, int], bytes] = field(default_factory=dict)
     ranges: dict[int, int] = field(default_factory=dict)
+    attempts: dict[Transfer | Wake, int] = field(default_factory=dict)
+    dead_letters: dict[Transfer | Wake, Failure] = field(default_factory=dict)
 
 
 def hold(tables: Tables, fences: Iterable[Fence]) -> None:
@@ -191,6 +194,30 @@ class MemoryStore:
     def transfers(self, before: int, limit: int) -> list[Transfer]:
         """See Store."""
         return [each for each in self.tables.transfers.values() if each.created_time < before][:limit]
+
+    def record_failure(
+        self, task: Transfer | Wake, failure: Failure, pause: Callable[[int], int | None], fence: Fence | None
+    ) -> bool:
+        """See Store."""
+        tables, run = self.tables, RunKey(task.shard_id, task.run_id)
+        if fence is not None:
+            hold(tables, [fence])
+        if task not in (*tables.transfers.values(), *tables.wakes.values()):
+            return True
+        attempts = tables.attempts.pop(task, 0) + 1
+        wait = pause(attempts)
+        if wait is not None:
+            later = task._replace(fire_time=failure.time + wait) if isinstance(task, Wake) else task
+            tables.attempts[later] = attempts
+            if isinstance(later, Wake):
+                tables.wakes[run] = later
+            return False
+        tables.dead_letters[task] = failure
+        if isinstance(task, Wake):
+            del tables.wakes[run]
+        else:
+            del tables.transfers[run, task.kind, task.event_id]
+        return True
 
     def remove_run(self, workflow: WorkflowKey, run: RunKey, but_for: int, fence: Fence | None) -> bool:
         """See Store."""
