@@ -13,9 +13,11 @@ class OrchestratorConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Prepares the server's database after each migrate, and counts connections."""
+        """Prepares the server's database and its cluster's ticks after each migrate, and counts connections."""
         from orchestrator.services.bootstrap import prepare_after_migrate
+        from orchestrator.services.ticks import register_ticks
         from orchestrator.store.held import watch_connections
 
         watch_connections()
         post_migrate.connect(prepare_after_migrate, sender=self)
+        post_migrate.connect(register_ticks, sender=self)

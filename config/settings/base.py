@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "django_celery_beat",
     "orchestrator.apps.OrchestratorConfig",
 ]
 
@@ -82,15 +83,26 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
+# A task whose worker dies is delivered again; one waits for each pool process, so that none waits behind a long one.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
-# kombu waits for ever on a half-dead connection unless told otherwise; a publish must never hold up a request.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "hugo:", "socket_timeout": 30, "socket_connect_timeout": 5}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "hugo:",
+    # kombu waits for ever on a half-dead connection unless told otherwise; a publish must never hold up a request.
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    # What a worker has not acknowledged by then is delivered again, and again in a loop: longer than the longest task.
+    # No message of ours has an ETA, which would count too.
+    "visibility_timeout": env.int("CELERY_VISIBILITY_TIMEOUT", default=3600),
+}
+# A worker of the hugo.* queues serves its shards while Redis is away, and is there when it comes back.
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Celery closes the database connection after each task unless it is told how often it may be used again.
 CELERY_DB_REUSE_MAX = 1000
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
