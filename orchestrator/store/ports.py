@@ -149,6 +149,7 @@ class Changes:
         transferred: (run, kind, event id) of transfers that are done.
         new_records: of new runs.
         records: of runs that lists show already.
+        buffering: runs whose new events do not tell all that happened: something waits in their buffers for an id.
         fences: leases that must be in force until the commit; without one of them nothing is written.
     """
 
@@ -166,6 +167,7 @@ class Changes:
     transferred: list[tuple[RunKey, int, int]] = field(default_factory=list)
     new_records: list[Record] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    buffering: set[RunKey] = field(default_factory=set)
     fences: set[Fence] = field(default_factory=set)
 
     def __bool__(self) -> bool:

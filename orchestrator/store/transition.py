@@ -96,6 +96,8 @@ class Batch:
             else:
                 self.changes.updated.append((key, loaded.version + 1, blob))
             state = loaded.state
+            if state.buffered:
+                self.changes.buffering.add(key)
             if key in self.visible:
                 record = record_of(key.shard_id, state, self.types)
                 (self.changes.records if loaded.version else self.changes.new_records).append(record)

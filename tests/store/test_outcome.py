@@ -86,6 +86,29 @@ def test_not_applied_and_the_run_went_on_without_it(opened: Opened, run: RunKey)
     assert opened.store.was_applied(changes) is False
 
 
+def buffered(run: RunKey, state: bytes) -> Changes:
+    """A signal that waits for its event, with the events that had to be written before: they are the same for any."""
+    return update(run, 2, state, nodes=[(run, node(3, 4, b"of earlier"))], buffering={run})
+
+
+@pytest.mark.parametrize(("state", "outcome"), [(b"mine", True), (b"theirs", False)])
+def test_equal_events_do_not_tell_what_was_buffered(opened: Opened, run: RunKey, state: bytes, outcome: bool) -> None:
+    opened.write(buffered(run, state))
+    assert opened.store.was_applied(buffered(run, b"mine")) is outcome
+
+
+def test_nobody_can_tell_what_was_buffered_once_the_run_went_on(opened: Opened, run: RunKey) -> None:
+    opened.write(buffered(run, b"theirs"))
+    opened.write(update(run, 3, nodes=[(run, node(5, 5))]))
+    assert opened.store.was_applied(buffered(run, b"mine")) is None
+
+
+def test_events_of_somebody_else_follow_the_same_earlier_ones(opened: Opened, run: RunKey) -> None:
+    theirs = update(run, 2, b"theirs", nodes=[(run, node(3, 4, b"of earlier")), (run, node(5, 6))])
+    opened.write(theirs)
+    assert opened.store.was_applied(buffered(run, b"mine")) is False
+
+
 def test_nobody_can_tell_when_a_change_without_events_was_overwritten(opened: Opened, run: RunKey) -> None:
     changes = heartbeat(run)
     opened.write(changes)
