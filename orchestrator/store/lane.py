@@ -414,7 +414,7 @@ def settle(owner: "UnitOfWork", error: BaseException, changes: Changes, deadline
             logger.warning("a commit raised %r; it was applied: %s", error, applied)
             return applied
         owner.counters.retried += 1
-        time.sleep(pause)
+        time.sleep(pause * (0.5 + random.random()))
         pause = min(2 * pause, LONGEST_PAUSE)
 
 

@@ -19,8 +19,8 @@ def new_database(databases: Databases, request: pytest.FixtureRequest, kind: str
     """The URL of a fresh database of a kind."""
     if kind == "sqlite":
         return databases.sqlite()
-    request.getfixturevalue("postgres_server")
-    return databases.postgres()
+    request.getfixturevalue(f"{kind}_server")
+    return databases.postgres() if kind == "postgres" else databases.mariadb()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
@@ -57,7 +57,7 @@ def workflow_id() -> str:
     return f"workflow-{uuid.uuid4().hex[:12]}"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "mariadb", "postgres"])
 def fresh_database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
     """A fresh database, once of each kind."""
     url = new_database(databases, request, request.param)

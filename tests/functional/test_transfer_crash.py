@@ -157,7 +157,7 @@ OUTCOMES: dict[str, tuple[list[str], list[WorkflowExecutionStatus]]] = {
 """What the one that asks has in its history of the other, and how the runs of the other end."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgres"])
 def mortal(
     request: pytest.FixtureRequest,
     databases: Databases,

@@ -1,11 +1,7 @@
 """Connections to PostgreSQL that break: a proxy loses requests and answers, sessions are ended, the server restarts."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,6 +20,7 @@ from tests.store.process import ALIAS, Process, until
 from tests.store.rows import TABLES
 from tests.support.databases import Databases, alias, migrate
 from tests.support.proxy import Cut, Proxy
+from tests.support.restartable import Restartable, restartable
 from tests.support.servers import PostgreSQL
 
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -166,65 +163,40 @@ def test_a_session_ended_while_it_commits(
     assert consistency.signals("w") == ["once"]
 
 
-class Restartable:
-    """A PostgreSQL server of a test's own, which can be stopped and started again."""
-
-    def __init__(self, directory: Path) -> None:
-        self.server = PostgreSQL(directory)
-        preparing = self.server.run(self.server.preparation())
-        assert preparing.wait(60) == 0
-        self.server.serve()
-        self.server.wait()
-
-    def stop(self) -> None:
-        """Ends it, its clients with it."""
-        self.server.stop()
-
-    def start(self) -> None:
-        """Starts it where it was. Not in a thread that ends: the server would end with it."""
-        self.server.process = self.server.run(self.server.service())
-        until(self.server.answers)
-
-
 @pytest.fixture
-def restartable(postgres_server: str) -> Iterator[Restartable]:
-    """One with a migrated database; the other fixture says whether there are servers at all."""
-    # The path of its socket must be short.
-    directory = Path(tempfile.mkdtemp(prefix="hugo-restart-", dir="/tmp" if os.path.isdir("/tmp") else None))
-    directory.chmod(0o755)
-    running = Restartable(directory)
-    try:
-        migrate(running.server.url)
+def own_server(postgres_server: str) -> Iterator[Restartable]:
+    """A server with a migrated database; the other fixture says whether there are servers at all."""
+    with restartable(PostgreSQL) as running:
+        migrate(running.url)
         yield running
-    finally:
-        running.stop()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_a_server_that_restarts(
-    restartable: Restartable, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
+    own_server: Restartable, django_db_blocker: DjangoDbBlocker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lane, "LONGEST_PAUSE", 0.05)
-    with django_db_blocker.unblock(), alias(restartable.server.url, ALIAS):
+    with django_db_blocker.unblock(), alias(own_server.url, ALIAS):
         store = PostgresStore(ALIAS, check_database(ALIAS).shard_count)
         with Process(store, lanes=2) as process:
             process.do(process.start("w"))
             polling = process.begin_poll("other")
-            restartable.stop()
+            own_server.stop()
             counters = process.engine.unit_of_work.counters
             running = process.begin_together(process.signal("w", "held"), process.start("v", "other"))
             until(lambda: counters.retried > 2)
-            restartable.start()
+            own_server.start()
+            until(own_server.server.answers)
             assert [result for result in running.result(30) if isinstance(result, BaseException)] == []
             assert polling.result(30).workflow_execution.workflow_id == "v"
 
-            restartable.stop()
+            own_server.stop()
             monkeypatch.setattr(lane, "PATIENCE", 0.0)
             with pytest.raises(Unavailable):
                 process.do(process.signal("w", "lost"))
             with pytest.raises(Unavailable):
-                process.run(process.engine.run_db(store.next_wake))
-            restartable.start()
+                process.run(process.engine.run_db(store.due, 0, 1))
+            own_server.start()
+            until(own_server.server.answers)
             connections[ALIAS].close()
             process.do(process.signal("w", "after"))
             assert consistency.signals("w") == ["held", "after"]
