@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import grpc
 
+from hugo.go import WaitGroup
 from orchestrator.errors import MessageTooLarge, ServiceError, Unimplemented
 from orchestrator.grpc.call import Handler, Handlers
 from orchestrator.grpc.framing import MESSAGE_LIMIT, gunzip
@@ -179,13 +180,13 @@ class AioTransport:
         if self._server is None or self._handlers is None:
             return
         grace = self._options.stop_seconds * 0.6
-        refusing_newcomers = asyncio.create_task(self._server.stop(grace))
-        http_ending = asyncio.create_task(self._http.stop() if self._http is not None else asyncio.sleep(0))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                await self._handlers.drain()
-        await refusing_newcomers
-        await http_ending
+        async with WaitGroup() as ending:
+            ending.go(self._server.stop, grace)
+            if self._http is not None:
+                ending.go(self._http.stop)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._handlers.drain()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.stop_seconds - grace):
                 await self._handlers.stop()

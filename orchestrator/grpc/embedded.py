@@ -31,6 +31,7 @@ from orchestrator.grpc.call import Handlers
 from orchestrator.grpc.http import HttpApplication
 from orchestrator.grpc.inflight import Inflight, Receive
 from orchestrator.grpc.transport import HANDLERS, build, load
+from orchestrator.services.loops import Loops
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Embedded:
         self._http: HttpApplication | None = None
         self._http_port: int | None = None
         self._handlers: Handlers | None = None
-        self._background: list[asyncio.Task[None]] = []
+        self._loops = Loops()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answers one request, or lives the lifespan."""
@@ -75,7 +76,7 @@ class Embedded:
             await control.send(failed=f"{type(error).__name__}: {error}")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._background.append(asyncio.create_task(self._obey(control)))
+        self._loops.go("hugo-control", self._obey, control)
         await control.send(ready=True)
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -95,14 +96,13 @@ class Embedded:
         self._handlers = build(os.environ.get("HUGO_HANDLERS", HANDLERS))
         await self._handlers.start()
         self._grpc = GrpcApplication(self._handlers, inflight)
-        self._background.append(asyncio.create_task(inflight.sweep_for_ever()))
+        self._loops.go("hugo-hung-up", inflight.sweep_for_ever)
         # What was made so far lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()
 
     async def _stop(self) -> None:
-        for task in self._background:
-            task.cancel()
+        await self._loops.stop()
         assert self._handlers is not None
         await self._handlers.stop()
 

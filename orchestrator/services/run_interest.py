@@ -10,9 +10,9 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
+from orchestrator.services.loops import Loops
 from orchestrator.services.peers import Message, Peers
 from orchestrator.services.run_waiters import GONE, RunWaiter, RunWaiters
 from orchestrator.store.loaded import Loaded
@@ -90,7 +90,7 @@ class RunInterest:
         self._heard = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run_db: Callable[..., Awaitable[Any]] | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._loops = Loops()
         waiters.announce = self.announce
         peers.on(Interest, self._interested)
         peers.on(RunsChanged, lambda _, message: waiters.tell(message.versions))
@@ -99,14 +99,11 @@ class RunInterest:
         """Begins to look at the rows."""
         self._loop, self._run_db = loop, run_db
         self._introduce()
-        self._looking = loop.create_task(self._look(), name="hugo-run-interest")
+        self._loops.go("hugo-run-interest", self._look)
 
     async def stop(self) -> None:
         """Stops."""
-        if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+        await self._loops.stop()
 
     def announce(self, waiter: RunWaiter) -> None:
         """Tells the others that a caller waits, unless they know."""
