@@ -1,13 +1,14 @@
 """DescribeTaskQueue and ListTaskQueuePartitions: who polls a queue, what waits in it, and how fast it may go.
 
-What waits is read from the table; polls, rates and limits are those of the process that answers.
+What waits is read from the table, polls are those of all processes, and rates at which tasks come and go are those of
+the process that answers.
 """
 
 from collections.abc import Iterable
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.enums.v1 import DescribeTaskQueueMode, RateLimitSource, TaskQueueKind, TaskQueueType
+from temporalio.api.enums.v1 import DescribeTaskQueueMode, TaskQueueKind, TaskQueueType
 from temporalio.api.taskqueue.v1 import (
     PollerInfo,
     TaskIdBlock,
@@ -59,8 +60,7 @@ async def describe_task_queue(
         return await _by_version(engine, namespace, request)
     kind = request.task_queue_type or _T.TASK_QUEUE_TYPE_WORKFLOW
     key = QueueKey(namespace.id, queue.name, kind)
-    known = engine.matching.look(key)
-    rate, source = known.rate() if known is not None else (None, RateLimitSource.RATE_LIMIT_SOURCE_SYSTEM)
+    rate, source = engine.matching.rate(key)
     response = DescribeTaskQueueResponse(
         pollers=_pollers(engine, key),
         versioning_info=TaskQueueVersioningInfo(current_version=UNVERSIONED, update_time=NEVER),

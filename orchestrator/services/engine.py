@@ -17,7 +17,7 @@ from orchestrator.core.wire import SECOND
 from orchestrator.errors import Unavailable
 from orchestrator.services.bootstrap import FIRST_SHARD, Cluster
 from orchestrator.services.matching import Matching
-from orchestrator.services.namespace_registry import NamespaceEntry, NamespaceRegistry
+from orchestrator.services.namespace_registry import NamespaceChanged, NamespaceEntry, NamespaceRegistry
 from orchestrator.services.peers import Peers
 from orchestrator.services.queries import Queries
 from orchestrator.services.run_interest import RunInterest
@@ -90,12 +90,12 @@ class Engine:
         self.clock = clock
         self.new_uuid = new_uuid
         self.limits = limits_of(settings)
-        self.namespaces = NamespaceRegistry()
-        self.tokens = TokenCodec(token_key)
         self.peers = Peers(notifier or Silence())
+        self.namespaces = NamespaceRegistry(tell_all=self.peers.tell_all)
+        self.tokens = TokenCodec(token_key)
         self.matching = Matching(settings, store, clock, new_uuid, self.peers)
         self.queries = Queries()
-        self.workers = Workers()
+        self.workers = Workers(self.peers)
         self.run_waiters = RunWaiters()
         self.run_interest = RunInterest(self.run_waiters, self.peers, store, settings.waiters_interval)
         self.update_waiters = UpdateWaiters()
@@ -116,6 +116,7 @@ class Engine:
         self.timers = Timers(store, self.unit_of_work, clock)
         self.transfers = Transfers(store, clock)
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hugo-db")
+        self.peers.on(NamespaceChanged, lambda _, told: self._forget_namespace(told.name))
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
@@ -124,6 +125,7 @@ class Engine:
         await self.peers.start()
         self.unit_of_work.start(self._loop)
         self.matching.start(self._loop, self.run_db)
+        self.workers.start()
         self.timers.start(self._loop, self.run_db)
         self.transfers.start(self._loop, self.run_db)
         self.run_interest.start(self._loop, self.run_db)
@@ -166,6 +168,9 @@ class Engine:
         """The same, by id; raises NamespaceNotFound."""
         entry = self.namespaces.cached_by_id(id)
         return entry if entry is not None else await self.run_db(self.namespaces.by_id, id)
+
+    def _forget_namespace(self, name: str) -> None:
+        self._threads.submit(self.namespaces.forget, name)
 
     async def execute(self, prepared: "Prepared[T]") -> T:
         """Applies a call in the next commit."""

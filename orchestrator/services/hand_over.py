@@ -13,6 +13,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from temporalio.api.taskqueue.v1 import TaskQueueConfig
+
 from orchestrator.conf import HugoSettings
 from orchestrator.core.wire import SECOND
 from orchestrator.services.peers import Message, Peers
@@ -56,6 +58,10 @@ class PollsWaiting(Message, frozen=True):
     count: int
 
 
+class ConfigsChanged(Message, frozen=True):
+    """An operator has changed the configuration of a queue."""
+
+
 class HandOver(Queues):
     """All task queues, as one of several processes has them.
 
@@ -70,6 +76,7 @@ class HandOver(Queues):
         self._teller: asyncio.Task[None] | None = None
         peers.on(TasksSent, self._take_in)
         peers.on(PollsWaiting, self._asked)
+        peers.on(ConfigsChanged, lambda *_: self._look_at_configs())
 
     def start(self, loop: asyncio.AbstractEventLoop, run_db: Callable[..., Awaitable[Any]]) -> None:
         """Begins to sweep, and to tell others what is polled here."""
@@ -108,6 +115,11 @@ class HandOver(Queues):
             if info.last_access > (known.last_access if known is not None else oldest):
                 found[info.identity] = info
         return list(found.values())
+
+    def change_config(self, key: QueueKey, config: TaskQueueConfig) -> None:
+        """An operator has changed the configuration of a queue in this process: the others read it."""
+        self.configure(key, config)
+        self._peers.tell_all(ConfigsChanged())
 
     # Tasks under way.
 

@@ -1,7 +1,4 @@
-"""ListWorkers, CountWorkers and DescribeWorker: workers as their heartbeats describe them.
-
-Heartbeats are kept by the process that took them, so these answer for the workers that talk to it.
-"""
+"""ListWorkers, CountWorkers and DescribeWorker: workers as their heartbeats describe them."""
 
 import operator
 from collections.abc import Callable

@@ -12,8 +12,15 @@ from temporalio.api.enums.v1 import NamespaceState
 from orchestrator.conf import hugo_settings
 from orchestrator.errors import InvalidArgument, NamespaceInvalidState, NamespaceNotFound
 from orchestrator.models import Namespace
+from orchestrator.services.peers import Message
 
 LIFETIME = 5.0
+
+
+class NamespaceChanged(Message, frozen=True):
+    """A namespace or its search attributes were changed."""
+
+    name: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,17 +50,24 @@ class NamespaceEntry:
 class NamespaceRegistry:
     """A cache of namespaces, shared by the threads of a process.
 
-    An entry lives for a few seconds, so that changes made by other processes are seen; changes made in this process are
-    seen at once, because the services that make them call `invalidate`.
+    Changes are seen at once, because the services that make them call `invalidate`, which is told to the other
+    processes too. In case that is lost, an entry lives for a few seconds only.
 
     Args:
         clock: seconds, never going back.
         lifetime: seconds an entry is used.
+        tell_all: tells other processes.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, lifetime: float = LIFETIME) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        lifetime: float = LIFETIME,
+        tell_all: Callable[[Message], None] = lambda message: None,
+    ) -> None:
         self._clock = clock
         self._lifetime = lifetime
+        self._tell_all = tell_all
         self._lock = threading.Lock()
         self._entries: dict[str, tuple[float, NamespaceEntry]] = {}
         self._names: dict[str, str] = {}
@@ -90,7 +104,12 @@ class NamespaceRegistry:
             return self.cached_by_id(key) or self._read(id, id=key)
 
     def invalidate(self, name: str) -> None:
-        """Forgets a namespace, so that the next look-up reads the database."""
+        """A namespace was changed here: every process forgets it, so that the next look-up reads the database."""
+        self.forget(name)
+        self._tell_all(NamespaceChanged(name))
+
+    def forget(self, name: str) -> None:
+        """Forgets a namespace; waits for a thread that is reading one."""
         with self._lock:
             self._forget(name)
 

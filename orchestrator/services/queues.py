@@ -10,9 +10,10 @@ import itertools
 import logging
 import random
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from temporalio.api.enums.v1 import RateLimitSource
 from temporalio.api.taskqueue.v1 import TaskQueueConfig
 
 from orchestrator.conf import HugoSettings
@@ -101,6 +102,14 @@ class Queues:
         """What operators have set on a queue."""
         return self._configs.get(key)
 
+    def rate(self, key: QueueKey) -> tuple[float | None, RateLimitSource.ValueType]:
+        """The rate of a queue in force, and who wants it; see `Queue.rate`."""
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = Queue()
+            queue.configure(self._configs.get(key))
+        return queue.rate()
+
     def suggestion(self, poller: Poller) -> int:
         """How many polls more, or fewer, the worker of a poll that got a task should hold."""
         queue = self._queues.get(poller.queue)
@@ -188,9 +197,7 @@ class Queues:
         for poller in handed:
             poller.resolve()
         if read:
-            assert self._loop is not None
-            self._readers.add(task := self._loop.create_task(self._read_quietly(key, queue)))
-            task.add_done_callback(self._readers.discard)
+            self._begin(self._read(key, queue), f"the stored tasks of {key.name}")
 
     def _rate_seen(self, poller: Poller, queue: Queue, now: int) -> None:
         """The rate the last worker named is the one that holds; one that nobody names any more is forgotten."""
@@ -235,11 +242,20 @@ class Queues:
         """Those of the stored tasks of a queue that no other process has in hand."""
         return tasks
 
-    async def _read_quietly(self, key: QueueKey, queue: Queue) -> None:
-        try:
-            await self._read(key, queue)
-        except Exception:
-            logger.exception("reading the stored tasks of %s failed", key.name)
+    def _look_at_configs(self) -> None:
+        """Learns soon what operators want of the queues."""
+        self._begin(self._read_configs(), "the configurations of task queues")
+
+    def _begin(self, reading: Coroutine[Any, Any, None], what: str) -> None:
+        async def read() -> None:
+            try:
+                await reading
+            except Exception:
+                logger.exception("reading %s failed", what)
+
+        assert self._loop is not None
+        self._readers.add(task := self._loop.create_task(read()))
+        task.add_done_callback(self._readers.discard)
 
     async def _read_configs(self) -> None:
         """Learns what operators want of the queues."""

@@ -51,7 +51,7 @@ async def update_task_queue_config(
 
     data = await engine.run_db(engine.store.change_task_queue_config, tuple(key), change)
     config = TaskQueueConfig.FromString(data)
-    engine.matching.configure(key, config)
+    engine.matching.change_config(key, config)
     return UpdateTaskQueueConfigResponse(config=config)
 
 

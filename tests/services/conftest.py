@@ -6,6 +6,8 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from orchestrator.services.bootstrap import Cluster, check_database
+from orchestrator.services.composition import store_of
+from orchestrator.store.ports import Store
 from tests.services.paying import Paying
 from tests.store.process import ALIAS
 from tests.store.rows import TABLES
@@ -41,3 +43,14 @@ def process(on_sqlite: None) -> Iterator[Paying]:
     """A process over it."""
     with Paying() as running:
         yield running
+
+
+Database = tuple[Store, Cluster]
+
+
+@pytest.fixture
+def shared_database(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Database]:
+    """A fresh PostgreSQL database in place of the default one, for several processes."""
+    with django_db_blocker.unblock(), alias(postgres_url, ALIAS):
+        cluster = check_database(ALIAS)
+        yield store_of(ALIAS, cluster.shard_count), cluster

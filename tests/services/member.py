@@ -82,9 +82,8 @@ class Member:
 
     async def poll(self, queue: str, seconds: float = PATIENCE_S, **fields: Any) -> PollWorkflowTaskQueueResponse:
         """PollWorkflowTaskQueue."""
-        request = PollWorkflowTaskQueueRequest(
-            namespace="default", task_queue=TaskQueue(name=queue), identity=f"worker of {queue}", **fields
-        )
+        fields.setdefault("identity", "worker")
+        request = PollWorkflowTaskQueueRequest(namespace="default", task_queue=TaskQueue(name=queue), **fields)
         namespace = await self.engine.namespace("default")
         deadline = asyncio.get_running_loop().time() + seconds
         return await poll_workflow_task_queue(
@@ -145,7 +144,7 @@ async def running(*members: Member) -> AsyncIterator[None]:
             stack.callback(member.engine.drain)
 
         async def acquainted() -> bool:
-            return all(len(each.engine.matching.presence.members) == len(members) - 1 for each in members)
+            return all(len(each.engine.matching.presence.members) >= len(members) - 1 for each in members)
 
         await until(acquainted)
         yield

@@ -2,42 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
-from pytest_django import DjangoDbBlocker
 
 from orchestrator.conf import HugoSettings
 from orchestrator.models import DispatchTask, Execution
-from orchestrator.services.bootstrap import Cluster, check_database
-from orchestrator.services.composition import store_of
 from orchestrator.services.presence import home_of
-from orchestrator.store.ports import Store
+from tests.services.conftest import Database
 from tests.services.member import NEVER_SWEPT, Member, running, until
-from tests.support.databases import alias
 from tests.support.hub import Deliver, Hub
 
-ALIAS = "default"
 SWEPT = HugoSettings(sweep_interval=0.05)
 
 
-@pytest.fixture
-def database(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[Store, Cluster]]:
-    """A fresh PostgreSQL database in place of the default one."""
-    with django_db_blocker.unblock(), alias(postgres_url, ALIAS):
-        cluster = check_database(ALIAS)
-        yield store_of(ALIAS, cluster.shard_count), cluster
-
-
-Database = tuple[Store, Cluster]
-
-
 @pytest_asyncio.fixture
-async def two(database: Database) -> AsyncIterator[tuple[Member, Member]]:
+async def two(shared_database: Database) -> AsyncIterator[tuple[Member, Member]]:
     """Two processes that never sweep."""
     hub = Hub()
-    one, other = (Member(hub.notifier(name), *database, NEVER_SWEPT) for name in ("one", "other"))
+    one, other = (Member(hub.notifier(name), *shared_database, NEVER_SWEPT) for name in ("one", "other"))
     async with running(one, other):
         yield one, other
 
@@ -179,10 +163,10 @@ def delivering(loss: float, doubling: float, lateness: float, seed: int) -> Deli
 
 
 @pytest.mark.parametrize("loss", [0.3, 1.0])
-async def test_lost_doubled_and_late_messages_lose_no_task(database: Database, loss: float) -> None:
+async def test_lost_doubled_and_late_messages_lose_no_task(shared_database: Database, loss: float) -> None:
     """With every message lost the processes do not even know each other."""
     hub = Hub()
-    one, other = (Member(hub.notifier(name), *database, SWEPT) for name in ("one", "other"))
+    one, other = (Member(hub.notifier(name), *shared_database, SWEPT) for name in ("one", "other"))
     done: set[str] = set()
 
     async def work(member: Member) -> None:
