@@ -171,7 +171,7 @@ def task_refused(run: Run) -> None:
     for update_id in _unanswered(run.state):
         del run.state.updates[update_id]
         error = WorkflowNotReady("Unable to perform workflow execution update due to unexpected workflow task failure.")
-        run.news[update_id] = News(ADMITTED, error=error)
+        run.news[update_id] = News(ADMITTED, error=error, stored=False)
 
 
 def close(run: Run) -> None:
@@ -187,7 +187,7 @@ def close(run: Run) -> None:
 
 def _forget(run: Run, update_id: str, failure: Failure) -> None:
     run.state.updates.pop(update_id, None)
-    run.news[update_id] = News(COMPLETED, Outcome(failure=failure))
+    run.news[update_id] = News(COMPLETED, Outcome(failure=failure), stored=False)
     run.changed = True
 
 

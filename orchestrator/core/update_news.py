@@ -23,9 +23,11 @@ class News:
         outcome: of a completed update; that of a rejected one is kept nowhere else.
         error: why the update will never complete.
         aborted: whether that is because the run closed before it was accepted: the run that goes on may take it.
+        stored: whether the state of the run tells it too; if not, only those who hear it know.
     """
 
     stage: Stage.ValueType
     outcome: Outcome | None = None
     error: ServiceError | None = None
     aborted: bool = False
+    stored: bool = True

@@ -98,7 +98,7 @@ class Engine:
         self.workers = Workers(self.peers)
         self.run_waiters = RunWaiters()
         self.run_interest = RunInterest(self.run_waiters, self.peers, store, settings.waiters_interval)
-        self.update_waiters = UpdateWaiters()
+        self.update_waiters = UpdateWaiters(self.peers, self.run_interest)
         self.unit_of_work = UnitOfWork(
             store,
             self.limits,
@@ -223,9 +223,9 @@ class Engine:
         if earliest_wake:
             self.timers.expect(earliest_wake)
 
-    def updated(self, run_id: str, news: dict[str, News]) -> None:
+    def updated(self, run: Loaded, news: dict[str, News]) -> None:
         """Called by the unit of work, on a committing thread, after a commit that moved updates of a run."""
-        self.update_waiters.tell(run_id, news)
+        self.update_waiters.tell(run, news)
 
     def owed(self, transfers: list[Transfer]) -> None:
         """Called by the unit of work, on a committing thread, after a commit in which runs came to owe something."""

@@ -67,11 +67,11 @@ async def execute_multi_operation(
     both = _Both(engine, namespace, request.namespace, first, second, deadline)
     for _ in range(ATTEMPTS):
         prepared: Prepared[tuple[StartWorkflowExecutionResponse, Seen]] = Prepared(
-            engine.key(namespace, first.workflow_id), both.operation
+            engine.key(namespace, first.workflow_id), both.operation, fresh=engine.peers.connected
         )
         started, seen = await engine.execute(prepared)
         try:
-            news = await result(engine, seen, both.patience)
+            news = await result(engine, prepared.key, seen, both.patience, both.change)
         except DeadlineExceeded:
             raise
         except ServiceError as error:

@@ -125,6 +125,13 @@ class RunInterest:
         if self._peers.connected and self._loop is not None:
             self._tell([Change(run.key.run_id, run.version, run.state.running) for run in runs])
 
+    def interested(self, run_id: str) -> list[str]:
+        """The members that want to hear of every change of a run; callable from any thread."""
+        if not self._wishes:
+            return []
+        with self._lock:
+            return [member for member, wish in self._wishes.get(run_id, {}).items() if wish.changes]
+
     def deleted(self, run_id: str) -> None:
         """Tells everybody who waits for a run that it is gone."""
         self._waiters.tell({run_id: GONE})

@@ -3,6 +3,9 @@
 Both look at the update under the run's lock, and wait for a stage when it has not reached it. A wait ends with the
 present stage after a while, so that a caller asks again. An update that was aborted because its run closed is tried
 once more on the run that goes on, unless the caller named the run.
+
+When another process has changed the run, the caller looks at the update again. If the run does not know it any more,
+the worker has rejected it and the word of that was lost: it is sent once more, as if the caller had repeated the call.
 """
 
 import asyncio
@@ -33,7 +36,10 @@ from orchestrator.errors import (
 )
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
+from orchestrator.services.run_waiters import RunWaiter
 from orchestrator.services.update_waiters import UpdateWaiter
+from orchestrator.store.loaded import Loaded
+from orchestrator.store.ports import RunKey, WorkflowKey
 from orchestrator.store.transition import Unit
 
 _CONTINUED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
@@ -101,9 +107,9 @@ async def update_workflow_execution(
                 raise NotFound("workflow execution not found")
             return attach(engine, unit, run, change, patience)
 
-        prepared: Prepared[Seen] = Prepared(key, operation, execution.run_id)
+        prepared: Prepared[Seen] = Prepared(key, operation, execution.run_id, fresh=engine.peers.connected)
         seen = await engine.execute(prepared)
-        news = await result(engine, seen, patience)
+        news = await result(engine, key, seen, patience, change)
         if not news.aborted:
             return response_of(execution.workflow_id, seen, news)
         aborted_in = seen.run_id
@@ -132,12 +138,13 @@ async def poll_workflow_execution_update(
         run = unit.run()
         news = update.look(run, reference.update_id)
         if news is None:
-            raise NotFound(f'update "{reference.update_id}" not found')
+            raise _unknown(reference.update_id)
         return _seen(engine, unit, run, reference.update_id, news, patience)
 
-    prepared: Prepared[Seen] = Prepared(engine.key(namespace, workflow_id), operation, run_id)
+    key = engine.key(namespace, workflow_id)
+    prepared: Prepared[Seen] = Prepared(key, operation, run_id, fresh=True)
     seen = await engine.execute(prepared)
-    news = await result(engine, seen, patience)
+    news = await result(engine, key, seen, patience)
     if news.error is not None:
         raise news.error
     answer = response_of(workflow_id, seen, news)
@@ -207,24 +214,80 @@ def _seen(engine: Engine, unit: Unit, run: Run, update_id: str, news: News, pati
     if news.stage >= patience.stage:
         return Seen(run_id, update_id, news)
     waiter = UpdateWaiter(run_id, update_id, patience.stage, news, patience.loop.create_future())
-    unit.after_commit(partial(engine.update_waiters.add, waiter))
+    unit.after_commit(partial(_begin, engine, waiter, unit.loaded(run)))
     return Seen(run_id, update_id, news, waiter)
 
 
-async def result(engine: Engine, seen: Seen, patience: Patience) -> News:
+def _begin(engine: Engine, waiter: UpdateWaiter, run: Loaded) -> None:
+    waiter.version = run.version
+    engine.update_waiters.add(waiter)
+
+
+def _look_again(engine: Engine, unit: Unit, update_id: str, change: Request | None, patience: Patience) -> Seen:
+    """What another process made of an update this run knew; one it has lost without a trace is sent again."""
+    run = unit.run()
+    news = update.look(run, update_id)
+    if news is None and not run.state.running:
+        news = News(ADMITTED, error=NotFound(update.ABORTED), aborted=True)
+        return Seen(run.state.run_id, update_id, news)
+    if news is None:
+        if change is None:
+            raise _unknown(update_id)
+        update.admit(run, change)
+        news = News(ADMITTED)
+    return _seen(engine, unit, run, update_id, news, patience)
+
+
+async def result(
+    engine: Engine, key: WorkflowKey, seen: Seen, patience: Patience, change: Request | None = None
+) -> News:
     """Waits for what is wanted of an update; the present stage when that takes too long.
+
+    Args:
+        engine: the surroundings.
+        key: the workflow.
+        seen: the update, as its caller saw it last.
+        patience: what to wait for.
+        change: the update itself, of a caller who sends it.
 
     Raises:
         ServiceError: the update will never complete, for another reason than the close of its run.
         DeadlineExceeded: the caller's time is up.
     """
-    waiter = seen.waiter
-    if waiter is None:
+    waiters, run = engine.run_waiters, RunKey(key.shard_id, seen.run_id)
+    if seen.waiter is None:
         return seen.news
+    elsewhere = waiters.subscribe(run, elsewhere=True, version=seen.waiter.version)
     try:
-        await asyncio.wait({waiter.future}, timeout=max(0.0, patience.until - patience.loop.time()))
+        while seen.waiter is not None:
+            if not await _changed_elsewhere(engine, seen.waiter, elsewhere, patience):
+                return _heard(seen.waiter, patience)
+            waiters.cancel(elsewhere)
+            elsewhere = waiters.subscribe(run, elsewhere=True)
+            operation = partial(_look_again, engine, update_id=seen.update_id, change=change, patience=patience)
+            look: Prepared[Seen] = Prepared(key, operation, seen.run_id, fresh=True)
+            seen = await engine.execute(look)
+            if seen.waiter is not None:
+                elsewhere.version = max(elsewhere.version, seen.waiter.version)
+        return seen.news
+    finally:
+        waiters.cancel(elsewhere)
+
+
+async def _changed_elsewhere(engine: Engine, waiter: UpdateWaiter, elsewhere: RunWaiter, patience: Patience) -> bool:
+    """Waits; whether the wait ended because another process has changed the run."""
+    try:
+        left = max(0.0, patience.until - patience.loop.time())
+        await asyncio.wait({waiter.future, elsewhere.future}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
     finally:
         engine.update_waiters.discard(waiter)
+    if engine.run_waiters.draining:
+        waiter.release()
+    return elsewhere.future.done() and not waiter.future.done()
+
+
+def _heard(waiter: UpdateWaiter, patience: Patience) -> News:
+    """What a caller has heard until its wait ended."""
     news = waiter.news
     if news.aborted:
         return news
@@ -259,6 +322,10 @@ def response_of(workflow_id: str, seen: Seen, news: News) -> UpdateWorkflowExecu
         outcome=news.outcome,
         stage=news.stage,
     )
+
+
+def _unknown(update_id: str) -> NotFound:
+    return NotFound(f'update "{update_id}" not found')
 
 
 def _aborted(run: Run) -> NotFound | WorkflowClosing:

@@ -364,7 +364,7 @@ class Observer(Protocol):
         """Runs that changed, as they are now, and the earliest wake-up that was set (0: none)."""
         ...
 
-    def updated(self, run_id: str, news: "dict[str, News]") -> None:
+    def updated(self, run: "Loaded", news: "dict[str, News]") -> None:
         """What became of updates of a run, by their ids."""
         ...
 

@@ -64,7 +64,7 @@ class Batch:
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
-    news: list[tuple[str, dict[str, News]]] = field(default_factory=list)
+    news: list[tuple[Loaded, dict[str, News]]] = field(default_factory=list)
     done: list[Callable[[], None]] = field(default_factory=list)
     undone: list[Callable[[], None]] = field(default_factory=list)
 
@@ -309,7 +309,7 @@ class Unit:
         if run.visible:
             batch.visible.add(key)
         if run.news:
-            batch.news.append((key.run_id, run.news))
+            batch.news.append((loaded, run.news))
 
     def _open(self, loaded: Loaded) -> Run:
         for known, run in self._runs:

@@ -224,8 +224,8 @@ class UnitOfWork:
         if changes.tasks and self.dispatcher is not None:
             _attempt(self.dispatcher.offer, list(changes.tasks.values()))
         if self.observer is not None and batch.news:
-            for run_id, news in batch.news:
-                _attempt(self.observer.updated, run_id, news)
+            for run, news in batch.news:
+                _attempt(self.observer.updated, run, news)
         if self.observer is not None and batch.dirty:
             earliest = min((wake.fire_time for wake in changes.wakes), default=0)
             _attempt(self.observer.committed, batch.dirty.values(), earliest)

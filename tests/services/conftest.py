@@ -1,13 +1,16 @@
 """Processes that pay what runs owe, over a database of their own."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from orchestrator.conf import HugoSettings
 from orchestrator.services.bootstrap import Cluster, check_database
 from orchestrator.services.composition import store_of
 from orchestrator.store.ports import Store
+from tests.services.members import running
+from tests.services.pair import Post, Two
 from tests.services.paying import Paying
 from tests.store.process import ALIAS
 from tests.store.rows import TABLES
@@ -54,3 +57,21 @@ def shared_database(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> It
     with django_db_blocker.unblock(), alias(postgres_url, ALIAS):
         cluster = check_database(ALIAS)
         yield store_of(ALIAS, cluster.shard_count), cluster
+
+
+@pytest.fixture
+async def cluster(on_postgres: Cluster) -> AsyncIterator[Two]:
+    """Two members that look at no rows of their own accord."""
+    two = Two(on_postgres, Post())
+    async with running(two.near, two.far):
+        yield two
+
+
+@pytest.fixture
+async def deaf(on_postgres: Cluster) -> AsyncIterator[Two]:
+    """Two members whose messages are all lost, and that look at the rows often."""
+    post = Post()
+    post.times = 0
+    two = Two(on_postgres, post, HugoSettings(sweep_interval=0.05, waiters_interval=0.05))
+    async with running(two.near, two.far):
+        yield two

@@ -47,12 +47,12 @@ class Member:
         hub: connects it with the others; None for a process that hears nobody.
         name: its name.
         cluster: what the database was made for.
-        settings: of the library; by default nothing is looked for during a test, so that only messages tell.
+        settings: of the library; by default no look at the runs that are waited for, so that only messages tell.
     """
 
     def __init__(self, hub: Hub | None, name: str, cluster: Cluster, settings: HugoSettings | None = None) -> None:
         self.engine = Engine(
-            settings or HugoSettings(sweep_interval=NEVER, waiters_interval=NEVER),
+            settings or HugoSettings(sweep_interval=0.05, waiters_interval=NEVER),
             cluster,
             store_of(ALIAS, cluster.shard_count),
             token_key=b"a key of tests",

@@ -1,15 +1,14 @@
 """A caller of one process hears of what another process commits: by messages, and by the rows without them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType, HistoryEventFilterType
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
     DeleteWorkflowExecutionResponse,
-    GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryResponse,
 )
 
@@ -18,102 +17,11 @@ from orchestrator.errors import NotFound
 from orchestrator.services import run_interest
 from orchestrator.services.bootstrap import Cluster
 from orchestrator.services.run_interest import Interest, RunsChanged
-from tests.services.members import NEVER, Member, done, running, until
-from tests.support.hub import Hub
+from tests.services.members import Member, done, running, until
+from tests.services.pair import Post, Two
 
-CLOSE = HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT
 COMPLETED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
 SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
-
-
-class Post:
-    """Delivers as a test wants it; counts the kinds of messages."""
-
-    def __init__(self) -> None:
-        self.times = 1
-        self.late: list[Callable[[], None]] = []
-        self.keeps = False
-
-    def __call__(self, delivery: Callable[[], None]) -> None:
-        if self.keeps:
-            self.late.append(delivery)
-        for _ in range(0 if self.keeps else self.times):
-            asyncio.get_running_loop().call_soon(delivery)
-
-    def deliver_late(self) -> None:
-        """Delivers what it kept."""
-        late, self.late, self.keeps = self.late, [], False
-        for delivery in late:
-            delivery()
-
-
-class Two:
-    """Two members; `near` is the one callers wait at."""
-
-    def __init__(self, made: Cluster, post: Post, settings: HugoSettings | None = None) -> None:
-        self.post = post
-        self.hub = hub = Hub(post)
-        self.near, self.far = Member(hub, "near", made, settings), Member(hub, "far", made, settings)
-        self.heard: list[object] = []
-        for member in (self.near, self.far):
-            handlers = member.engine.peers._handlers
-            for name, (kind, handler) in list(handlers.items()):
-                handlers[name] = (kind, lambda sender, message, handler=handler: self._hear(sender, message, handler))
-
-    def _hear(self, sender: str, message: object, handler: Callable[[str, object], None]) -> None:
-        self.heard.append(message)
-        handler(sender, message)
-
-    def messages(self, kind: type) -> list[object]:
-        """What was heard of a kind."""
-        return [message for message in self.heard if isinstance(message, kind)]
-
-    async def hears(self, kind: type) -> None:
-        """Returns once a message of a kind was heard."""
-        await until(lambda: self.messages(kind), kind.__name__)
-
-    async def waits_for_close(
-        self, execution: WorkflowExecution
-    ) -> "asyncio.Task[GetWorkflowExecutionHistoryResponse]":
-        """Begins to wait for the result of a run, and returns once the caller waits."""
-        request = GetWorkflowExecutionHistoryRequest(
-            execution=execution, wait_new_event=True, history_event_filter_type=CLOSE
-        )
-        return await self._begin(request)
-
-    async def waits_for_more(self, execution: WorkflowExecution) -> "asyncio.Task[GetWorkflowExecutionHistoryResponse]":
-        """Begins to wait for the next event of a run, and returns once the caller waits."""
-        request = GetWorkflowExecutionHistoryRequest(execution=execution, wait_new_event=True)
-        first = await self.near.call("GetWorkflowExecutionHistory", request, GetWorkflowExecutionHistoryResponse)
-        request.next_page_token = first.next_page_token
-        return await self._begin(request)
-
-    async def _begin(
-        self, request: GetWorkflowExecutionHistoryRequest
-    ) -> "asyncio.Task[GetWorkflowExecutionHistoryResponse]":
-        waiters = self.near.engine.run_waiters
-        before = len(waiters.waiting())
-        task = self.near.begin("GetWorkflowExecutionHistory", request, GetWorkflowExecutionHistoryResponse)
-        await until(lambda: task.done() or sum(each.version > 0 for each in waiters.waiting()) > before)
-        return task
-
-
-@pytest.fixture
-async def cluster(on_postgres: Cluster) -> AsyncIterator[Two]:
-    """Two members that look at no rows of their own accord."""
-    two = Two(on_postgres, Post())
-    async with running(two.near, two.far):
-        yield two
-
-
-@pytest.fixture
-async def deaf(on_postgres: Cluster) -> AsyncIterator[Two]:
-    """Two members whose messages are all lost, and that look at the rows often."""
-    post = Post()
-    post.times = 0
-    two = Two(on_postgres, post, HugoSettings(sweep_interval=0.05, waiters_interval=0.05))
-    async with running(two.near, two.far):
-        yield two
 
 
 def last_event(reply: GetWorkflowExecutionHistoryResponse) -> int:
@@ -137,7 +45,6 @@ async def test_nothing_is_told_of_a_run_whose_close_is_waited_for_until_it_close
     await cluster.far.finish(execution)
     await done(waiting)
     (told,) = cluster.messages(RunsChanged)
-    assert isinstance(told, RunsChanged)
     assert list(told.versions) == [execution.run_id]
 
 
@@ -155,7 +62,7 @@ async def test_a_run_that_nobody_waits_for_is_told_of_to_nobody(cluster: Two) ->
         await cluster.far.signal(other)
     await cluster.far.signal(waited)
     await done(waiting)
-    assert {run for told in cluster.messages(RunsChanged) for run in told.versions} == {waited.run_id}  # type: ignore[attr-defined]
+    assert {run for told in cluster.messages(RunsChanged) for run in told.versions} == {waited.run_id}
 
 
 async def test_callers_of_one_moment_are_announced_in_one_message(cluster: Two) -> None:
@@ -168,7 +75,6 @@ async def test_callers_of_one_moment_are_announced_in_one_message(cluster: Two) 
         run_waiters.subscribe(key_of(key.shard_id, execution), closing=True)
     await until(lambda: len(cluster.messages(Interest)) > before)
     (announced,) = cluster.messages(Interest)[before:]
-    assert isinstance(announced, Interest)
     assert sorted(announced.closes) == sorted(execution.run_id for execution in executions)
 
 
@@ -293,7 +199,7 @@ async def test_an_interest_that_is_not_renewed_is_forgotten(
     on_postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_interest, "LIFETIME", 0.2)
-    two = Two(on_postgres, Post(), HugoSettings(sweep_interval=NEVER, waiters_interval=0.05))
+    two = Two(on_postgres, Post(), HugoSettings(waiters_interval=0.05))
     async with running(two.near, two.far):
         execution = await two.far.start_workflow("w")
         waiting = await two.waits_for_close(execution)
