@@ -11,6 +11,7 @@ import asyncio
 import gc
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +19,7 @@ from importlib.util import find_spec
 from statistics import median
 
 from hugo.channels import Channel, PrioritizedChannel
+from hugo.result import Result, err, ok
 from hugo.sync import ErrGroup, Mutex, WaitGroup
 from hugo.task_queue import TaskQueue
 
@@ -109,6 +111,76 @@ async def channel_between_tasks(count: int) -> None:
     await _both(write(), read())
 
 
+async def future_to_waiting(count: int) -> None:
+    """As matching hands over: whoever waits is a future in a line."""
+    loop = asyncio.get_running_loop()
+    waiting: deque[asyncio.Future[int]] = deque()
+
+    async def poll() -> None:
+        for _ in range(count):
+            future = loop.create_future()
+            waiting.append(future)
+            await future
+
+    polling = asyncio.create_task(poll())
+    for number in range(count):
+        await asyncio.sleep(0)
+        waiting.popleft().set_result(number)
+    await polling
+
+
+async def channel_to_waiting(count: int) -> None:
+    channel: Channel[int] = Channel()
+
+    async def poll() -> None:
+        for _ in range(count):
+            await channel.reader.read()
+
+    polling = asyncio.create_task(poll())
+    for number in range(count):
+        await asyncio.sleep(0)
+        channel.writer.try_write(number)
+    await polling
+
+
+async def task_queue_to_waiting(count: int) -> None:
+    queue: TaskQueue[int] = TaskQueue()
+
+    async def poll() -> None:
+        for _ in range(count):
+            await (await queue.lease()).complete()
+
+    polling = asyncio.create_task(poll())
+    for number in range(count):
+        await asyncio.sleep(0)
+        await queue.enqueue(number)
+    await polling
+
+
+def _half(number: int) -> Result[int]:
+    return ok(number // 2) if number % 2 == 0 else err("odd")
+
+
+def _halved(number: int) -> int:
+    if number % 2:
+        raise ValueError("odd")
+    return number // 2
+
+
+async def pipelines(count: int) -> None:
+    """Half of them fail at the first step, a quarter at the second."""
+    for number in range(count):
+        _half(number).then(_half).map(str).value_or("")
+
+
+async def exceptions(count: int) -> None:
+    for number in range(count):
+        try:
+            str(_halved(_halved(number)))
+        except ValueError:
+            pass
+
+
 async def lock_in_turn(count: int) -> None:
     lock = asyncio.Lock()
     for _ in range(count):
@@ -157,6 +229,9 @@ def comparisons() -> Iterator[Comparison]:
     yield Comparison("task queue, enqueue + lease + complete", task_queue_in_turn, "asyncio.Queue", queue_in_turn, 4.0)
     if find_spec("anyio") is not None:
         yield Comparison("channel, write + read", channel_in_turn, "anyio memory stream", stream_in_turn)
+    yield Comparison("channel, to a reader that waits", channel_to_waiting, "future in a line", future_to_waiting)
+    yield Comparison("task queue, to a worker that waits", task_queue_to_waiting, "future in a line", future_to_waiting)
+    yield Comparison("result pipeline, two steps", pipelines, "try and except", exceptions)
     yield Comparison("mutex, uncontended", mutex_in_turn, "asyncio.Lock", lock_in_turn)
     yield Comparison(f"wait group, {TASKS} tasks", wait_group, "asyncio.TaskGroup", task_group)
     yield Comparison(f"error group, {TASKS} tasks", err_group, "asyncio.TaskGroup", task_group)
