@@ -127,15 +127,14 @@ def order(attempts: Sequence[Attempt], runs: Mapping[str, Run]) -> list[Attempt]
 
 
 def effective(attempts: Sequence[Attempt], runs: Mapping[str, Run]) -> Iterator[Attempt]:
-    """The calls that were answered, and of the others those that took effect."""
-    answered = {each.run_id for each in attempts if each.outcome is Outcome.BEGAN}
-    unclaimed = {run.request_id for run_id, run in runs.items() if run_id not in answered}
+    """The calls that were answered, and of the others those that took effect, or may have."""
+    requests = {run.request_id for run in runs.values()}
     reasons = {run.reason for run in runs.values()}
     for each in attempts:
         match each.call:
             case _ if each.outcome is not None:
                 yield each
-            case Start(request_id=request_id) if request_id in unclaimed:
+            case Start(request_id=request_id) if request_id in requests:
                 yield each
             case Terminate(reason=reason) if reason in reasons:
                 yield each

@@ -86,6 +86,16 @@ def test_a_call_without_an_answer_may_have_taken_effect_or_not(took_effect: bool
     assert order([unheard, later], {}) is None
 
 
+def test_a_start_may_have_taken_effect_long_before_its_repetition_was_answered() -> None:
+    attempts = [
+        Attempt(0, NEVER, start(0)),
+        Attempt(1, 2, start(1), Outcome.REFUSED, "a"),
+        Attempt(3, 4, start(0), Outcome.BEGAN, "a"),
+    ]
+    assert order(attempts, runs("")) is not None
+    assert order(attempts[1:], runs("")) is None
+
+
 def test_a_repeated_start_after_another_run_may_begin_a_second_one() -> None:
     attempts = [
         Attempt(0, NEVER, start(0)),

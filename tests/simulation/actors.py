@@ -26,10 +26,14 @@ from temporalio.api.workflowservice.v1 import (
     SignalWorkflowExecutionResponse,
     StartWorkflowExecutionRequest,
     StartWorkflowExecutionResponse,
+    UpdateWorkflowExecutionRequest,
+    UpdateWorkflowExecutionResponse,
 )
 
 from orchestrator.errors import NotFound, ServiceError, WorkflowExecutionAlreadyStarted
-from tests.simulation.plan import ASIDE, QUEUE, Step, decide, encode
+from tests.chaos.register import Attempt
+from tests.simulation import updates
+from tests.simulation.plan import ASIDE, QUEUE, Step, completed_updates, decide, encode
 from tests.simulation.server import NAMESPACE
 
 if TYPE_CHECKING:
@@ -52,6 +56,8 @@ class Ledger:
         refused: request ids whose start was refused.
         signals: acknowledged signals in the order they were sent, by (workflow id, sender).
         anonymous: whether a signal without a request id was acknowledged, by (workflow id, sender).
+        updates: outcomes of updates, by (workflow id, update id); None for a rejection.
+        contested: what was seen of the id that many start and terminate.
         reported: results that workers have reported, by (run id, activity id).
     """
 
@@ -59,6 +65,8 @@ class Ledger:
     refused: dict[str, list[str]] = field(default_factory=dict)
     signals: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     anonymous: dict[tuple[str, str], bool] = field(default_factory=dict)
+    updates: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    contested: list[Attempt] = field(default_factory=list)
     reported: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
 
@@ -96,7 +104,11 @@ class Actor:
             except (NotFound, WorkflowExecutionAlreadyStarted):
                 raise
             except (ConnectionError, ServiceError):
-                await asyncio.sleep(self.rng.uniform(0.01, 0.5))
+                await self.pause()
+
+    async def pause(self) -> None:
+        """Waits before another attempt."""
+        await asyncio.sleep(self.rng.uniform(0.01, 0.5))
 
 
 async def _quietly(call: "asyncio.Future[object] | object") -> None:
@@ -120,9 +132,15 @@ class WorkflowWorker(Actor):
                 continue
             if not task.task_token or self.rng.random() < self.world.weather.reply:
                 continue
-            commands = decide(task.workflow_execution.workflow_id, task.history.events)
+            events = task.history.events
+            messages, completed = updates.answers(task.messages, completed_updates(events))
+            commands = decide(task.workflow_execution.workflow_id, events, completed)
             done = RespondWorkflowTaskCompletedRequest(
-                namespace="default", task_token=task.task_token, identity="w", commands=commands
+                namespace="default",
+                task_token=task.task_token,
+                identity="w",
+                commands=[*updates.places(messages), *commands],
+                messages=messages,
             )
             try:
                 await self.once("RespondWorkflowTaskCompleted", done, RespondWorkflowTaskCompletedResponse)
@@ -165,12 +183,15 @@ class ActivityWorker(Actor):
 
 
 class Client(Actor):
-    """Starts a workflow that others start too, and signals it."""
+    """Starts a workflow that others start too, signals and updates it."""
 
     async def live(self, workflow_id: str, name: str, steps: Sequence[Step], signals: int) -> None:
-        """Starts, then sends signals one after the other."""
+        """Starts, then sends signals one after the other; an update before, where the workflow waits for updates."""
         await self._start(workflow_id, f"{workflow_id}-{name}", steps)
         await self._signal_once(workflow_id, name)
+        if any(step.kind == "updates" for step in steps):
+            await self._update(workflow_id, f"{name}-1", updates.REJECTED)
+            await self._update(workflow_id, f"{name}-2", "visit")
         sent = self.world.ledger.signals.setdefault((workflow_id, name), [])
         for number in range(signals):
             request = signal(workflow_id, name, str(number), f"{workflow_id}-{name}-{number}")
@@ -194,6 +215,20 @@ class Client(Actor):
             ledger.refused.setdefault(workflow_id, []).append(request_id)
         else:
             ledger.started.setdefault(workflow_id, {})[request_id] = reply.run_id
+
+    async def _update(self, workflow_id: str, update_id: str, name: str) -> None:
+        request = UpdateWorkflowExecutionRequest(
+            namespace="default",
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+            wait_policy=updates.COMPLETED,
+            request=updates.change(update_id, name),
+        )
+        while True:
+            reply = await self.insist("UpdateWorkflowExecution", request, UpdateWorkflowExecutionResponse)
+            if reply.HasField("outcome"):
+                break
+        success = reply.outcome.success.payloads
+        self.world.ledger.updates[workflow_id, update_id] = success[0].data.decode() if success else None
 
     async def _signal_once(self, workflow_id: str, name: str) -> None:
         """A repetition of this signal would not be recognised: it is sent once, whatever becomes of it."""

@@ -6,7 +6,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 
 from orchestrator.core import state as states
+from orchestrator.core.birth import Identity
 from orchestrator.store.ports import RunKey
+from tests.chaos import register
+from tests.core import rules
+from tests.simulation import contest
 from tests.simulation.actors import Ledger
 from tests.simulation.memory import Tables
 
@@ -51,7 +55,9 @@ def check(tables: Tables, ledger: Ledger) -> None:
     require(not tables.transfers, "every debt is paid", list(tables.transfers))
     require(not tables.wakes, "no closed run is woken", list(tables.wakes))
     _check_starts(tables, ledger, histories)
+    _check_contest(tables, ledger, histories)
     _check_signals(tables, ledger, histories)
+    _check_updates(tables, ledger, histories)
     _check_children(tables, histories)
 
 
@@ -62,16 +68,25 @@ def _check_run(tables: Tables, ledger: Ledger, key: RunKey, events: list[History
         "a run ends once, with its last event",
         (key, tables.workflows[key].workflow_id),
     )
-    row = tables.runs[key]
-    assert row.blob is not None
-    state = states.decode(bytes(row.blob))
+    state = _state(tables, key)
     require(not state.running, "the state of an ended run says so", key)
     require(state.next_event_id == len(events) + 1, "the state knows how many events there are", key)
     record = tables.records[key]
     require(record.status == state.status, "lists show the status of the state", key)
     require(record.history_length == len(events), "lists show the length of the history", key)
+    identity = Identity(state.namespace_id, key.run_id, state.create_request_id)
+    try:
+        rules.check(state, events, {}, set(), 0, identity)
+    except AssertionError as error:
+        raise Violation(f"the rules of every run: {key} {error}") from error
     _check_activities(ledger, key, events)
     _check_timers(key, events)
+
+
+def _state(tables: Tables, key: RunKey) -> states.ExecutionState:
+    blob = tables.runs[key].blob
+    assert blob is not None
+    return states.decode(bytes(blob))
 
 
 def _check_activities(ledger: Ledger, key: RunKey, events: list[HistoryEvent]) -> None:
@@ -117,12 +132,22 @@ def _check_starts(tables: Tables, ledger: Ledger, histories: dict[RunKey, list[H
         if attributes.first_execution_run_id == key.run_id:
             first.setdefault(tables.workflows[key].workflow_id, []).append(key.run_id)
     for workflow_id, runs in first.items():
-        require(len(runs) == 1, "an id was started once", (workflow_id, runs))
+        require(workflow_id == contest.ID or len(runs) == 1, "an id was started once", (workflow_id, runs))
     for workflow_id, granted in ledger.started.items():
         require(len(granted) <= 1, "one of many starts is granted", (workflow_id, granted))
         require(set(granted.values()) <= set(first.get(workflow_id, [])), "what was granted is there", workflow_id)
     for workflow_id in ledger.refused:
         require(workflow_id in first, "a start is refused only for another", workflow_id)
+
+
+def _check_contest(tables: Tables, ledger: Ledger, histories: dict[RunKey, list[HistoryEvent]]) -> None:
+    """What callers saw of the id that many start and end has one order."""
+    runs = {}
+    for key, events in histories.items():
+        if tables.workflows[key].workflow_id == contest.ID:
+            reason = events[-1].workflow_execution_terminated_event_attributes.reason
+            runs[key.run_id] = register.Run(_state(tables, key).create_request_id, reason)
+    require(register.order(ledger.contested, runs) is not None, "starts are linearizable", contest.ID)
 
 
 def _check_signals(tables: Tables, ledger: Ledger, histories: dict[RunKey, list[HistoryEvent]]) -> None:
@@ -149,6 +174,26 @@ def _check_signals(tables: Tables, ledger: Ledger, histories: dict[RunKey, list[
     for about, known in ledger.anonymous.items():
         require(names[about] <= 1, "a signal that was sent once is not doubled", about)
         require(names[about] or not known, "an acknowledged signal is there", about)
+
+
+def _check_updates(tables: Tables, ledger: Ledger, histories: dict[RunKey, list[HistoryEvent]]) -> None:
+    """Each update was accepted once and completed once, as its caller was told; a rejection left nothing."""
+    accepted: Counter[tuple[str, str]] = Counter()
+    completed: dict[tuple[str, str], list[str]] = {}
+    for key, events in histories.items():
+        workflow_id = tables.workflows[key].workflow_id
+        for each in events:
+            if each.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+                request = each.workflow_execution_update_accepted_event_attributes.accepted_request
+                accepted[workflow_id, request.meta.update_id] += 1
+            elif each.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+                attributes = each.workflow_execution_update_completed_event_attributes
+                outcome = attributes.outcome.success.payloads[0].data.decode()
+                completed.setdefault((workflow_id, attributes.meta.update_id), []).append(outcome)
+    for about, told in ledger.updates.items():
+        expected = (0, []) if told is None else (1, [told])
+        found = (accepted[about], completed.get(about, []))
+        require(found == expected, "an update is acknowledged once, as it happened", (about, told, found))
 
 
 def _check_children(tables: Tables, histories: dict[RunKey, list[HistoryEvent]]) -> None:

@@ -1,5 +1,6 @@
-"""The database as one simulated process sees it: it may fail before or after a commit, and the process may be dead."""
+"""What a simulated process reaches the others and the database by: each may fail, and the process may be dead."""
 
+import asyncio
 import dataclasses
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, WorkflowKey
 from tests.simulation.memory import MemorySession, MemoryStore, Tables
+from tests.support.hub import Deliver
 
 
 class Lost(ConnectionError):
@@ -24,6 +26,9 @@ class Weather:
         overtaken: another process commits between the readings of a batch and its commit.
         reply: the reply of a call is lost.
         request: a call is made twice.
+        hint_lost: a message between processes is lost.
+        hint_doubled: it comes twice.
+        hint_late: it comes late, and messages sent after it come before it.
         death: a process dies, for each second it lives.
     """
 
@@ -33,6 +38,9 @@ class Weather:
     overtaken: float = 0.05
     reply: float = 0.03
     request: float = 0.03
+    hint_lost: float = 0.05
+    hint_doubled: float = 0.05
+    hint_late: float = 0.1
     death: float = 0.02
 
     def times(self, factor: float) -> "Weather":
@@ -43,6 +51,19 @@ class Weather:
         """From now on nothing goes wrong."""
         for field in dataclasses.fields(self):
             setattr(self, field.name, 0.0)
+
+
+def deliverer(loop: asyncio.AbstractEventLoop, rng: random.Random, weather: Weather) -> Deliver:
+    """What carries messages between processes: late, twice or not at all."""
+
+    def deliver(delivery: Callable[[], None]) -> None:
+        if rng.random() < weather.hint_lost:
+            return
+        for _ in range(2 if rng.random() < weather.hint_doubled else 1):
+            late = rng.random() < weather.hint_late
+            loop.call_later(rng.uniform(0, 3.0 if late else 0.002), delivery)
+
+    return deliver
 
 
 @dataclasses.dataclass

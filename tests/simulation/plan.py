@@ -33,22 +33,25 @@ class Step(NamedTuple):
     """One thing a workflow waits for.
 
     Attributes:
-        kind: `activities`, `timer`, `signals`, `child` or `again` (continue as new, once).
-        amount: how many activities, milliseconds, or signals so far.
+        kind: `activities`, `timer`, `signals`, `updates`, `child` or `again` (continue as new, once).
+        amount: how many activities, milliseconds, or signals or completed updates so far.
     """
 
     kind: str
     amount: int
 
 
-def plan(rng: random.Random, signals: int, *, child: bool = False) -> list[Step]:
-    """A random life that ends once `signals` signals have come."""
-    kinds = ["activities", "timer", "activities"] + ([] if child else ["child"])
+def plan(rng: random.Random, signals: int, updates: int) -> list[Step]:
+    """A random life that ends once `signals` signals have come, and `updates` updates or another run."""
+    kinds = ["activities", "timer", "activities", "child"]
     steps = [Step(kind, rng.randint(1, 3) if kind != "timer" else rng.randint(1, 5000)) for kind in kinds]
     rng.shuffle(steps)
-    if not child and rng.random() < 0.3:
+    if rng.random() < 0.3:
         steps.insert(rng.randrange(len(steps)), Step("again", 1))
-    return [*steps, Step("signals", signals)] if signals else steps
+    else:
+        # A run knows the updates of no other: one that is repeated must not meet another run.
+        steps.append(Step("updates", updates))
+    return [*steps, Step("signals", signals)]
 
 
 def encode(steps: Sequence[Step]) -> Payloads:
@@ -56,8 +59,8 @@ def encode(steps: Sequence[Step]) -> Payloads:
     return Payloads(payloads=[Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(steps).encode())])
 
 
-def decide(workflow_id: str, events: Sequence[HistoryEvent]) -> list[Command]:
-    """The commands of a workflow task, from the whole history of the run."""
+def decide(workflow_id: str, events: Sequence[HistoryEvent], updates: int) -> list[Command]:
+    """The commands of a workflow task, from the whole history of the run and the updates completed in this task."""
     started = events[0].workflow_execution_started_event_attributes
     steps = [Step(*each) for each in json.loads(started.input.payloads[0].data)]
     signals = sum(
@@ -74,6 +77,8 @@ def decide(workflow_id: str, events: Sequence[HistoryEvent]) -> list[Command]:
             commands, done = _child(f"{workflow_id}/{started.first_execution_run_id}/{index}", events)
         elif step.kind == "again":
             return [_again([_less(each, signals) for each in steps[index + 1 :]])]
+        elif step.kind == "updates":
+            commands, done = [], completed_updates(events) + updates >= step.amount
         else:
             commands, done = [], signals >= step.amount
         if not done:
@@ -81,6 +86,11 @@ def decide(workflow_id: str, events: Sequence[HistoryEvent]) -> list[Command]:
     finish = Command(command_type=CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION)
     finish.complete_workflow_execution_command_attributes.SetInParent()
     return [finish]
+
+
+def completed_updates(events: Sequence[HistoryEvent]) -> int:
+    """How many updates a run has completed."""
+    return sum(each.event_type == _E.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED for each in events)
 
 
 def _less(step: Step, signals: int) -> Step:

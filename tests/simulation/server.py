@@ -24,6 +24,7 @@ from orchestrator.store import unit_of_work
 from orchestrator.store.lane import Lane, Request
 from tests.simulation.faults import Connection, FaultyStore
 from tests.simulation.loop import VirtualLoop
+from tests.support.hub import HubNotifier
 
 T = TypeVar("T")
 NAMESPACE = NamespaceEntry(
@@ -84,10 +85,14 @@ class Server:
         rng: decides how long things take.
         connection: to the database.
         tables: the database.
+        notifier: to the other processes.
     """
 
-    def __init__(self, loop: VirtualLoop, rng: random.Random, connection: Connection, tables: Any) -> None:
+    def __init__(
+        self, loop: VirtualLoop, rng: random.Random, connection: Connection, tables: Any, notifier: HubNotifier
+    ) -> None:
         self.loop = loop
+        self.notifier = notifier
         self.connection = connection
         self.tasks: list[asyncio.Task[Any]] = []
         self.engine = Engine(
@@ -97,6 +102,7 @@ class Server:
             token_key=b"a key of the simulation",
             clock=loop.clock,
             new_uuid=lambda: uuid7(loop.clock(), rng.randbytes(10)),
+            notifier=notifier,
         )
         self.engine.transfers.pay = partial(pay, self.engine)
         self.engine.namespaces._entries["default"] = (float("inf"), NAMESPACE)
@@ -142,6 +148,7 @@ class Server:
     def die(self) -> None:
         """Ends the process at once: what it has in memory is gone, and it reaches nobody any more."""
         self.connection.dead = True
+        self.notifier.die()
         for task in self.tasks:
             task.cancel()
 

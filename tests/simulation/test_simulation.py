@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import chain
-from orchestrator.store import lane
+from orchestrator.core import chain, update
+from orchestrator.store import lane, outcome
 from orchestrator.store.ports import Changes
 from tests.simulation import faults, memory
 from tests.simulation.checker import Violation
@@ -63,12 +63,21 @@ def unchecked(session: memory.MemorySession, changes: Changes) -> None:
     WRITE(session, changes)
 
 
+def by_first_events(session: memory.MemorySession, changes: Changes) -> bool | None:
+    """Takes a commit for done when the first of its events are there, whoever wrote them."""
+    for key, node in changes.nodes:
+        return node in session.read_nodes(key, node.first_event_id, node.last_event_id)
+    return outcome.was_applied(session, changes)
+
+
 WRITE: Callable[[Any, Changes], None] = memory.MemorySession.write
 
 BROKEN: dict[str, tuple[object, str, object]] = {
     "writes do not check versions": (faults.MemorySession, "write", unchecked),
     "a lost commit is repeated without asking": (lane, "settle", lambda *_: False),
     "a lost commit is taken for done without asking": (lane, "settle", lambda *_: True),
+    "a lost commit is judged by its first events": (memory, "was_applied", by_first_events),
+    "updates are not recognised": (update, "look", lambda run, update_id: None),
     "signals are not recognised by the next run": (chain, "INHERITED_REQUEST_IDS", -(10**6)),
     "refusals rest on what memory has": (lane, "verify", lambda batch: None),
 }

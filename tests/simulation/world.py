@@ -2,23 +2,28 @@
 
 import asyncio
 import hashlib
+import itertools
 import random
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from tests.simulation.actors import ActivityWorker, Client, Ledger, WorkflowWorker
 from tests.simulation.checker import Violation, check
-from tests.simulation.faults import Connection, Weather
+from tests.simulation.contest import Rival
+from tests.simulation.faults import Connection, Weather, deliverer
 from tests.simulation.loop import Standstill, VirtualLoop
 from tests.simulation.memory import Tables
 from tests.simulation.plan import plan
 from tests.simulation.server import Server, simulated
+from tests.support.hub import Hub
 
 SERVERS = 2
 WORKFLOWS = 4
 WORKERS = 3
 STARTERS = 2
 SIGNALS = 2
+RIVALS = 3
+MOVES = 4
 STORM_S = 60.0
 LONGEST_LIFE_S = 300.0
 CALM_S = 120.0
@@ -39,7 +44,9 @@ class World:
         self.tables = Tables()
         self.ledger = Ledger()
         self.servers: list[Server] = []
+        self._names = itertools.count()
         self.actors: list[asyncio.Task[None]] = []
+        self.hub = Hub(deliverer(self.loop, self._chance(), self.weather))
         self.deaths = 0
 
     def run(self) -> str:
@@ -69,13 +76,16 @@ class World:
             self._task(ActivityWorker(self, self._chance()).live())
         clients = []
         for number in range(WORKFLOWS):
-            steps = plan(self._chance(), STARTERS * SIGNALS)
+            steps = plan(self._chance(), STARTERS * SIGNALS, STARTERS)
             for starter in range(STARTERS):
                 client = Client(self, self._chance())
                 clients.append(self._task(client.live(f"w{number}", f"s{starter}", steps, SIGNALS)))
+        rivals = [Rival(self, self._chance(), f"rival-{number}") for number in range(RIVALS)]
+        clients += [self._task(rival.live(MOVES)) for rival in rivals]
         try:
             async with asyncio.timeout(LONGEST_LIFE_S):
                 await asyncio.gather(*clients)
+                await rivals[0].close()
                 while self._open():
                     await asyncio.sleep(1)
         except TimeoutError:
@@ -94,7 +104,8 @@ class World:
 
     async def _begin_server(self) -> None:
         connection = Connection(self._chance(), self.weather)
-        server = Server(self.loop, self._chance(), connection, self.tables)
+        notifier = self.hub.notifier(f"server-{next(self._names)}")
+        server = Server(self.loop, self._chance(), connection, self.tables, notifier)
         connection.overtake = lambda: self._overtake(server)
         await server.start()
         self.servers.append(server)

@@ -48,12 +48,19 @@ class HubNotifier:
         self._receive = None
         self._hub.members.pop(self.member, None)
 
+    def die(self) -> None:
+        """Neither hears nor says anything any more, as when its process is killed."""
+        self._loop = self._receive = None
+        self._hub.members.pop(self.member, None)
+
     def send(self, to: str, message: bytes) -> None:
         """Sends from any thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._post, to, message)
 
     def _post(self, to: str, message: bytes) -> None:
+        if self._loop is None:
+            return
         for name, other in list(self._hub.members.items()):
             if other is not self and to in ("", name):
                 self._hub.deliver(lambda other=other: other._take(self.member, message))  # type: ignore[misc]
