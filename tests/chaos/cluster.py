@@ -85,24 +85,20 @@ class Cluster:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HUGO", "DATABASE"))}
         ours = server_environment(self.postgres.url) | {"REDIS_URL": self.redis.url, "PYTHONUNBUFFERED": "1"}
         environment = inherited | ours
+
+        def process(name: str, *command: str) -> Process:
+            return Process(name, [sys.executable, *command], self._directory, environment)
+
         for number, address in enumerate(self.addresses):
             port = address.rpartition(":")[2]
-            command = [
-                sys.executable,
-                "manage.py",
-                "hugo",
-                "dev",
-                "--no-sample",
-                "--grpc-port",
-                port,
-                "--http-port",
-                "0",
-            ]
-            self.frontends.append(Process(f"frontend-{number}", command, self._directory, environment))
+            self.frontends.append(process(f"frontend-{number}", "manage.py", "hugo", "frontend", "--grpc-port", port))
+        for number in range(CELERY_WORKERS):
+            name = f"celery-{number}"
+            options = ("worker", "-Q", QUEUES, "--concurrency", "1", "--loglevel", "INFO", "--hostname", name)
+            self.celery_workers.append(process(name, "-m", "celery", "-A", "config", *options))
         for number in range(SDK_WORKERS):
             address = self.addresses[number % FRONTENDS]
-            command = [sys.executable, "-m", "tests.chaos.worker", address, self._task_queue]
-            self.sdk_workers.append(Process(f"worker-{number}", command, self._directory, environment))
+            self.sdk_workers.append(process(f"worker-{number}", "-m", "tests.chaos.worker", address, self._task_queue))
 
     def _wait(self) -> None:
         """Returns when the frontends say that they serve."""

@@ -35,7 +35,7 @@ class Faults:
     def draw(self) -> Iterator[str]:
         """Names of faults, for ever: each of them once before any comes again."""
         while True:
-            names = [name for name in FAULTS if not name.endswith("Celery worker") or self.cluster.celery_workers]
+            names = list(FAULTS)
             self.chance.shuffle(names)
             yield from names
 
