@@ -21,6 +21,10 @@ help: ## Say what there is
 dev: $(VENV)/base ## Run the server and watch a sample workflow; ONCE=1 ends after it
 	$(BIN)/python manage.py hugo dev $(if $(ONCE),--once) $(ARGS)
 
+.PHONY: cluster
+cluster: $(VENV)/test ## Run a cluster, two frontends, two Celery workers, beat, and take orders through; ONCE=1 ends after them
+	$(BIN)/python -m tests.support.show_cluster $(if $(ONCE),--once) $(if $(DATA),--data "$(DATA)") $(ARGS)
+
 .PHONY: test
 test: $(VENV)/test ## Run the tests with private PostgreSQL, MariaDB and Redis; TESTS=path ARGS="-k name" JOBS=1 narrow it
 	$(BIN)/python -m tests.support.services -- \
@@ -43,6 +47,10 @@ bench: $(VENV)/test ## Measure the server, clusters of it with CLUSTER=1, the li
 .PHONY: soak
 soak: $(VENV)/dev ## Load the server for MINUTES=10 on PostgreSQL and plot tables, memory and latency into soak/
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10) $(ARGS)
+
+.PHONY: docs
+docs: $(VENV)/base ## Write the reference of hugo in docs/reference/hugo/api from its docstrings
+	$(BIN)/python -m docs.hugo_reference
 
 .PHONY: simulate
 simulate: $(VENV)/test ## Simulate whole clusters with faults: SEEDS=500 of them from seed START=1
