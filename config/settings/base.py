@@ -89,7 +89,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "global_keyprefix": "hugo:",
+    # Of all keys, so that clusters may share a Redis.
+    "global_keyprefix": env.str("CELERY_KEY_PREFIX", default="hugo:"),
     # kombu waits for ever on a half-dead connection unless told otherwise; a publish must never hold up a request.
     "socket_timeout": 30,
     "socket_connect_timeout": 5,

@@ -39,22 +39,22 @@ def need(program: str) -> Path:
     raise Missing(f"The program {program} is not installed.")
 
 
-def ensure() -> None:
-    """Makes sure that all servers are installed; installs Debian packages when we are root and apt is there."""
-    if not (names := _missing()):
+def ensure(*wanted: str) -> None:
+    """Makes sure that servers are installed, all unless some are named; as root it installs Debian packages by apt."""
+    if not (names := _missing(wanted or NEEDED)):
         return
     if can_install():
         install([PACKAGES[name] for name in names])
-    if names := _missing():
+    if names := _missing(wanted or NEEDED):
         packages = " ".join(PACKAGES[name] for name in names)
         raise Missing(
-            f"The tests need {' and '.join(names)}, which is not installed: install it (Debian: apt-get install "
-            f"{packages}) and run make test again; it need not be running."
+            f"This needs {' and '.join(names)}, which is not installed: install it (Debian: apt-get install "
+            f"{packages}) and run make again; it need not be running."
         )
 
 
-def _missing() -> list[str]:
-    return [name for name, programs in NEEDED.items() if not all(find(program) for program in programs)]
+def _missing(wanted: Iterable[str]) -> list[str]:
+    return [name for name in wanted if not all(find(program) for program in NEEDED[name])]
 
 
 def can_install() -> bool:

@@ -77,43 +77,45 @@ class Process:
             )
         return self
 
-    def start(self) -> Self:
-        """Starts it and waits until it is ready."""
-        self.launch()
+    def await_ready(self) -> Self:
+        """Waits until it is ready."""
         self.match = self.until(self._ready)
         return self
 
-    def until(self, pattern: str, patience: float = PATIENCE) -> re.Match[str]:
+    def start(self) -> Self:
+        """Starts it and waits until it is ready."""
+        return self.launch().await_ready()
+
+    def until(self, pattern: str) -> re.Match[str]:
         """Waits until it has printed something in its present life, and returns the match."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + PATIENCE
         while not (found := re.search(pattern, self.printed, re.MULTILINE)):
             if self._started.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} has not printed {pattern!r}:\n{tail(self.log)}")
             time.sleep(0.02)
         return found
 
-    def wait(self, patience: float = PATIENCE) -> int:
+    def wait(self) -> int:
         """Waits until it ends by itself and returns its status."""
-        return self._started.wait(patience)
+        return self._started.wait(PATIENCE)
+
+    def terminate(self) -> None:
+        """Tells it to drain, if it runs, and does not wait."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Drains it and returns its status."""
-        stop(self._started, how, PATIENCE)
-        return self._started.returncode
+        """Drains it and returns its status; 0 when it was never started."""
+        if self._process is None:
+            return 0
+        stop(self._process, how, PATIENCE)
+        return self._process.returncode
 
     def kill(self) -> None:
-        """SIGKILL to it and its children: nothing is flushed, nobody is told."""
-        if self._started.poll() is None:
+        """SIGKILL to it and its children, if it runs: nothing is flushed, nobody is told."""
+        if self._process is not None and self._process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
-        self._started.wait()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
+            self._process.wait()
 
 
 class Cluster:
@@ -161,6 +163,20 @@ class Cluster:
         """A Celery beat."""
         return self.process(name, ["-m", "celery", "-A", "config", "beat", "-l", "INFO"], "beat: Starting")
 
+    def start(self, *processes: Process) -> None:
+        """Starts processes together and waits until all are ready."""
+        for process in processes:
+            process.launch()
+        for process in processes:
+            process.await_ready()
+
+    def stop(self) -> None:
+        """Drains all that run, together."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.stop()
+
     def __enter__(self) -> Self:
         return self
 
@@ -168,5 +184,4 @@ class Cluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for process in self.processes:
-            if process.log.exists():
-                process.kill()
+            process.kill()

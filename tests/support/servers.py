@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -41,7 +41,7 @@ class Server:
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.account = processes.Account.of_first(*self.users)
-        self.directory.mkdir()
+        self.directory.mkdir(exist_ok=True)
         if self.account:
             os.chown(self.directory, self.account.uid, self.account.gid)
 
@@ -105,6 +105,8 @@ class PostgreSQL(Server):
         return f"postgresql://hugo@127.0.0.1:{self.port}/hugo"
 
     def preparation(self) -> list[str | Path]:
+        if (self.data / "PG_VERSION").exists():
+            return []
         return [
             need("initdb"),
             *("--pgdata", self.data, "--username=hugo", "--auth=trust"),
@@ -202,11 +204,19 @@ class Redis(Server):
 
 
 @contextmanager
-def running() -> Iterator[dict[str, str]]:
-    """Runs all three and yields the environment variables that name them; stops them and removes their files after."""
-    parent = Path(tempfile.mkdtemp(prefix="hugo-servers-", dir=short_directory()))
+def running(
+    kinds: Sequence[type[Server]] = (PostgreSQL, MariaDB, Redis), directory: Path | None = None
+) -> Iterator[dict[str, str]]:
+    """Runs servers and yields the environment variables that name them; stops them after.
+
+    Args:
+        kinds: which.
+        directory: for their files, which stay there and are used again; None for a temporary one.
+    """
+    parent = directory or Path(tempfile.mkdtemp(prefix="hugo-servers-", dir=short_directory()))
+    parent.mkdir(parents=True, exist_ok=True)
     parent.chmod(0o755)
-    servers = [kind(parent) for kind in (PostgreSQL, MariaDB, Redis)]
+    servers = [kind(parent) for kind in kinds]
     try:
         preparing = [(each, each.run(command)) for each in servers if (command := each.preparation())]
         for server, process in preparing:
@@ -220,7 +230,8 @@ def running() -> Iterator[dict[str, str]]:
     finally:
         for server in servers:
             server.stop()
-        shutil.rmtree(parent, ignore_errors=True)
+        if directory is None:
+            shutil.rmtree(parent, ignore_errors=True)
 
 
 def short_directory() -> str | None:

@@ -65,7 +65,7 @@ def test_a_missing_server_is_one_sentence(
     monkeypatch.setattr(binaries, "_directories", list)
     assert services.main(["--", "true"]) == 2
     assert capsys.readouterr().err == (
-        "tests.support.services: The tests need PostgreSQL and MariaDB and Redis and PgBouncer, which is not "
+        "tests.support.services: This needs PostgreSQL and MariaDB and Redis and PgBouncer, which is not "
         "installed: install it (Debian: apt-get install postgresql mariadb-server redis-server pgbouncer) and run "
-        "make test again; it need not be running.\n"
+        "make again; it need not be running.\n"
     )
