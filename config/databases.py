@@ -12,6 +12,8 @@ LOCK_TIMEOUT_MS = 10_000
 STATEMENT_TIMEOUT_MS = 30_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 SILENT_NETWORK_TIMEOUT_S = 20
+ANSWER_TIMEOUT_S = 5
+"""How much longer than a statement of MySQL may take its answer is waited for."""
 
 
 def from_url(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def from_url(url: str, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> d
             config["DISABLE_SERVER_SIDE_CURSORS"] = True
     elif engine.endswith("mysql"):
         provide_mysql_driver()
-        options = mysql_options()
+        options = mysql_options(statement_timeout_ms)
     else:
         raise ImproperlyConfigured(
             f"DATABASE_URL has the scheme {url.partition(':')[0]!r}; sqlite, postgresql and mysql are supported."
@@ -91,14 +93,27 @@ def pooled_by_transaction(config: dict[str, Any]) -> bool:
     return bool(pooling == "transaction")
 
 
-def mysql_options() -> dict[str, Any]:
-    """READ COMMITTED takes no gap locks; strict mode refuses values that do not fit instead of cutting them."""
+def mysql_options(statement_timeout_ms: int) -> dict[str, Any]:
+    """READ COMMITTED takes no gap locks; strict mode refuses values that do not fit instead of cutting them.
+
+    Whatever the server does or the network fails to tell, no answer is waited for longer than a statement may take.
+    MariaDB then ends the statement too.
+    """
+    seconds = statement_timeout_ms // 1000
+    bounds = {
+        "sql_mode": "'STRICT_TRANS_TABLES'",
+        "innodb_lock_wait_timeout": LOCK_TIMEOUT_MS // 1000,
+        "lock_wait_timeout": seconds,
+    }
     return {
         "charset": "utf8mb4",
         "connect_timeout": 5,
+        "read_timeout": seconds + ANSWER_TIMEOUT_S,
+        "write_timeout": seconds + ANSWER_TIMEOUT_S,
         "isolation_level": "read committed",
         "init_command": (
-            f"SET SESSION sql_mode='STRICT_TRANS_TABLES', innodb_lock_wait_timeout={LOCK_TIMEOUT_MS // 1000}"
+            f"SET SESSION {', '.join(f'{name}={value}' for name, value in bounds.items())}"
+            f"/*M! , max_statement_time={seconds} */"
         ),
     }
 

@@ -20,6 +20,9 @@ from pytest_django import DjangoDbBlocker
 from tests.support.databases import Databases, alias
 from tests.support.pooler import PgBouncer, pooler
 
+MYSQL = "HUGO_TEST_MYSQL_URL"
+"""A MySQL server whose user may create databases; the tests that are for MariaDB use it instead, where it is given."""
+
 
 def pytest_configure() -> None:
     """Makes this process's data directory; what is there is left of a process that had our id before."""
@@ -55,8 +58,8 @@ def postgres_pooler(postgres_server: str) -> Iterator[PgBouncer]:
 
 @pytest.fixture(scope="session")
 def mariadb_server() -> str:
-    """The URL of the private MariaDB server."""
-    return _server("HUGO_TEST_MARIADB_URL", "MariaDB")
+    """The URL of the private MariaDB server, or of the server that stands in for it."""
+    return os.environ.get(MYSQL) or _server("HUGO_TEST_MARIADB_URL", "MariaDB")
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +74,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     maker = Databases(
         tmp_path_factory.mktemp("databases"),
         os.environ.get("HUGO_TEST_POSTGRES_URL"),
-        os.environ.get("HUGO_TEST_MARIADB_URL"),
+        os.environ.get(MYSQL) or os.environ.get("HUGO_TEST_MARIADB_URL"),
     )
     yield maker
     maker.close()

@@ -22,7 +22,10 @@ _MIGRATION_LOCKS = {
         "SET LOCAL idle_in_transaction_session_timeout = 0",
         "SELECT pg_advisory_xact_lock(1215653743)",
     ),
-    "mysql": ("SELECT get_lock(concat('hugo migrate ', left(database(), 50)), 600)",),
+    "mysql": (
+        "/*M! SET STATEMENT max_statement_time=0 FOR */ "
+        "SELECT get_lock(concat('hugo migrate ', left(database(), 50)), 600)",
+    ),
 }
 """The statements that take the lock under which servers that start together migrate one by one."""
 
@@ -117,6 +120,7 @@ def one_migration_at_a_time(connection: BaseDatabaseWrapper) -> Iterator[None]:
         return
     # In a transaction of its own, which a pooler gives a server session of its own; the end of it gives the lock back.
     holder = connection.copy()
+    holder.settings_dict["OPTIONS"].pop("read_timeout", None)
     try:
         holder.set_autocommit(False)
         with holder.cursor() as cursor:

@@ -11,6 +11,7 @@ from django.db.utils import DatabaseError
 
 from orchestrator.conf import hugo_settings
 from orchestrator.models import ClusterMetadata, Namespace, Shard
+from orchestrator.services.server_version import too_old
 
 DEFAULT_NAMESPACE = "default"
 EMBEDDED_SHARDS = 4
@@ -125,9 +126,11 @@ def check_not_newer(database: str) -> list[str]:
         The names of the migrations it still lacks.
 
     Raises:
-        SchemaMismatch: it has migrations this code does not know, or cannot be read.
+        SchemaMismatch: it has migrations this code does not know, its server is too old, or it cannot be read.
     """
     try:
+        if refusal := too_old(connections[database]):
+            raise SchemaMismatch(refusal)
         unknown, unapplied = _migrations(database)
     except DatabaseError as error:
         raise SchemaMismatch(f"The database cannot be read: {_first_line(error)}.") from error

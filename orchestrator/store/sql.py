@@ -182,7 +182,8 @@ class SqlSession:
                     for k, run in changes.current.items()
                 ],
             )
-            for k, (stored, run) in changes.moved.items():
+            # In the order in which reads lock: two commits wait for each other's rows at most one way.
+            for k, (stored, run) in sorted(changes.moved.items()):
                 cursor.execute(
                     sql.move_current,
                     (as_uuid(run), k.shard_id, as_uuid(k.namespace_id), k.workflow_id, as_uuid(stored)),
@@ -196,7 +197,7 @@ class SqlSession:
                     for key, k, blob in changes.created
                 ],
             )
-            for key, version, blob in changes.updated:
+            for key, version, blob in sorted(changes.updated):
                 cursor.execute(sql.update_execution, (version, blob, key.shard_id, as_uuid(key.run_id), version - 1))
                 if cursor.rowcount != 1:
                     raise VersionConflict(key)

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import DataError, OperationalError, connections
 from pytest_django import DjangoDbBlocker
 
 from config import databases
@@ -42,6 +42,25 @@ def test_mariadb_reads_committed(mariadb_server: str, django_db_blocker: DjangoD
         assert value(name, "SELECT @@tx_isolation") == "READ-COMMITTED"
         assert value(name, "SELECT @@sql_mode") == "STRICT_TRANS_TABLES"
         assert value(name, "SELECT @@innodb_lock_wait_timeout") == 10
+        assert value(name, "SELECT @@lock_wait_timeout") == 30
+
+
+@pytest.mark.usefixtures("mariadb_server")
+def test_mariadb_ends_statements(django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock(), alias(os.environ["HUGO_TEST_MARIADB_URL"]) as name:
+        assert value(name, "SELECT @@max_statement_time") == 30
+        connections[name].close()
+        connections[name].settings_dict["OPTIONS"]["init_command"] += "/*M! , max_statement_time=0.05 */"
+        with pytest.raises(OperationalError, match="max_statement_time exceeded"):
+            value(name, "SELECT count(*) FROM seq_1_to_99999 a JOIN seq_1_to_99999 b ON a.seq + b.seq < 0")
+
+
+def test_mariadb_refuses_what_does_not_fit(mariadb_server: str, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock(), alias(mariadb_server) as name, connections[name].cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE narrow (text varchar(3), bytes varbinary(3), number smallint)")
+        for column, wide in (("text", "four"), ("bytes", "\U0001f600"), ("number", 40_000)):
+            with pytest.raises(DataError):
+                cursor.execute(f"INSERT INTO narrow ({column}) VALUES (%s)", (wide,))
 
 
 def test_postgres_notices_a_silent_network(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> None:

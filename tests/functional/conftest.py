@@ -23,7 +23,7 @@ def new_database(databases: Databases, request: pytest.FixtureRequest, kind: str
     return databases.postgres() if kind == "postgres" else databases.mariadb()
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+@pytest.fixture(scope="session", params=["sqlite", "mariadb", "postgres"])
 def server(
     request: pytest.FixtureRequest,
     databases: Databases,

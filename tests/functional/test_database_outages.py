@@ -77,7 +77,7 @@ def _end_sessions(database: Restartable) -> None:
         for (session,) in cursor.fetchall():
             try:
                 cursor.execute(f"KILL {session}")
-            except pymysql.err.OperationalError:
+            except pymysql.OperationalError:
                 pass  # It has ended meanwhile.
 
 

@@ -1,7 +1,9 @@
-"""Rows that somebody else holds in MariaDB: waits that end, and deadlocks."""
+"""Rows that somebody else holds in MariaDB or MySQL: waits that end, and deadlocks."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -12,8 +14,10 @@ from pytest_django import DjangoDbBlocker
 from orchestrator.services.bootstrap import check_database
 from orchestrator.store import lane
 from orchestrator.store.mysql import MysqlStore
+from orchestrator.store.ports import Changes, RunKey, VersionConflict
 from tests.store import consistency
 from tests.store.process import ALIAS, Process, until
+from tests.store.rows import creation, run_key
 from tests.support.databases import Databases, alias
 
 Connection: TypeAlias = "pymysql.Connection[Any]"
@@ -80,13 +84,50 @@ def test_a_deadlock_is_repeated(url: str) -> None:
                 return looking.fetchone() != (0,)
 
         until(lambda: waits() or process.engine.unit_of_work.counters.retried)
-        with contextlib.suppress(pymysql.err.OperationalError):  # one of the two is the victim
+        with contextlib.suppress(pymysql.OperationalError):  # one of the two is the victim
             cursor.execute(HOLD, (ids[0],))
         rival.rollback()
         assert [result for result in together.result(30) if isinstance(result, BaseException)] == []
         assert [consistency.signals(each) for each in ids] == [["a"], ["a"]]
         consistency.check_database()
         consistency.check_memory(process)
+
+
+def test_two_commits_of_the_same_runs_never_deadlock(url: str) -> None:
+    """States that come from a cache are locked only as they are written, in whatever order they changed."""
+    store = MysqlStore(ALIAS, 4)
+    runs = [run_key() for _ in range(200)]
+    for run in runs:
+        with store.transaction() as session:
+            session.write(creation(run))
+    before = deadlocks(url)
+    for version in range(2, 7):
+        barrier = threading.Barrier(2)
+
+        def commit(order: list[RunKey], version: int = version, barrier: threading.Barrier = barrier) -> bool:
+            changes = Changes(updated=[(run, version, b"state") for run in order])
+            try:
+                with store.transaction() as session:
+                    barrier.wait(30)
+                    session.write(changes)
+            except VersionConflict:
+                return False
+            finally:
+                store.close()
+            return True
+
+        with ThreadPoolExecutor(2) as threads:
+            assert sorted(threads.map(commit, (runs, runs[::-1]))) == [False, True]
+    assert deadlocks(url) == before
+
+
+def deadlocks(url: str) -> int:
+    """How many the server has found."""
+    with connect(url) as watcher, watcher.cursor() as cursor:
+        cursor.execute("SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'")
+        row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def test_names_differ_by_case_accent_and_trailing_space(url: str) -> None:

@@ -173,7 +173,7 @@ class MariaDB(Server):
                 client.cursor() as cursor,
             ):
                 cursor.execute("CREATE DATABASE IF NOT EXISTS hugo CHARACTER SET utf8mb4")
-        except pymysql.err.OperationalError:
+        except pymysql.OperationalError:
             return False
         return True
 

@@ -1,10 +1,12 @@
 """The private servers of the test run are there, and are what they say."""
 
+import os
 import socket
 from urllib.parse import urlsplit
 
 import psycopg
 import pymysql
+import pytest
 import redis
 
 
@@ -15,8 +17,9 @@ def test_postgres_answers(postgres_server: str) -> None:
     assert version >= 140000
 
 
-def test_mariadb_answers(mariadb_server: str) -> None:
-    parts = urlsplit(mariadb_server)
+@pytest.mark.usefixtures("mariadb_server")
+def test_mariadb_answers() -> None:
+    parts = urlsplit(os.environ["HUGO_TEST_MARIADB_URL"])
     with (
         pymysql.connect(host=parts.hostname, port=parts.port or 0, user=parts.username, database="hugo") as client,
         client.cursor() as cursor,
