@@ -36,6 +36,7 @@ from orchestrator.services import (
     worker_versioning,
     workflow_tasks,
 )
+from orchestrator.services.answer_query import respond_query_task_completed
 from orchestrator.services.composition import engine_of_process
 from orchestrator.services.current import clear_running, set_running
 from orchestrator.services.delete_workflow import delete_workflow_execution
@@ -230,9 +231,7 @@ WORKFLOW_METHODS: dict[str, Row] = {
         workflow.PollWorkflowExecutionUpdateRequest, timed(update_workflow.poll_workflow_execution_update)
     ),
     "ExecuteMultiOperation": Row(workflow.ExecuteMultiOperationRequest, timed(execute_multi_operation)),
-    "RespondQueryTaskCompleted": Row(
-        workflow.RespondQueryTaskCompletedRequest, immediate(query_workflow.respond_query_task_completed)
-    ),
+    "RespondQueryTaskCompleted": Row(workflow.RespondQueryTaskCompletedRequest, awaited(respond_query_task_completed)),
     "DescribeWorkflowExecution": Row(workflow.DescribeWorkflowExecutionRequest, committed(describe_workflow_execution)),
     "GetWorkflowExecutionHistory": Row(workflow.GetWorkflowExecutionHistoryRequest, _history),
     "GetWorkflowExecutionHistoryReverse": Row(

@@ -94,7 +94,7 @@ class Engine:
         self.namespaces = NamespaceRegistry(tell_all=self.peers.tell_all)
         self.tokens = TokenCodec(token_key)
         self.matching = Matching(settings, store, clock, new_uuid, self.peers)
-        self.queries = Queries()
+        self.queries = Queries(self.peers, self.matching, self.limits.blob_size)
         self.workers = Workers(self.peers)
         self.run_waiters = RunWaiters()
         self.run_interest = RunInterest(self.run_waiters, self.peers, store, settings.waiters_interval)

@@ -72,6 +72,7 @@ async def query_task_reply(engine: Engine, query: Query, queue: str, sticky: boo
         history=History(),
     )
     if sticky:
+        engine.queries.take(query)
         return reply
     last = query.last_event_id
     nodes: list[Node] = await engine.run_db(engine.store.read_nodes, query.key, 1, last, LARGEST_PAGE, PAGE_SIZE)
@@ -80,6 +81,7 @@ async def query_task_reply(engine: Engine, query: Query, queue: str, sticky: boo
         reply.next_page_token = encode_token(
             HistoryToken(query.workflow_id, query.key.run_id, next_event_id, last, running=False)
         )
+    engine.queries.take(query)
     return reply
 
 

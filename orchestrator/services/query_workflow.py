@@ -1,43 +1,35 @@
-"""QueryWorkflow and RespondQueryTaskCompleted.
+"""QueryWorkflow.
 
 A query of a run that has a workflow task ahead travels with that task, so that it sees all that came before it. Any
 other query becomes a task of its own, for the sticky queue first. Neither leaves an event.
 """
 
 import asyncio
-from collections.abc import Mapping
 
-from temporalio.api.common.v1 import Payloads
-from temporalio.api.enums.v1 import QueryRejectCondition, QueryResultType, WorkflowExecutionStatus
-from temporalio.api.failure.v1 import Failure
-from temporalio.api.query.v1 import QueryRejected, WorkflowQueryResult
+from temporalio.api.enums.v1 import QueryRejectCondition, WorkflowExecutionStatus
+from temporalio.api.query.v1 import QueryRejected
 from temporalio.api.workflowservice.v1 import (
     QueryWorkflowRequest,
     QueryWorkflowResponse,
-    RespondQueryTaskCompletedRequest,
-    RespondQueryTaskCompletedResponse,
 )
 
 from orchestrator.core.request_checks import check_execution
-from orchestrator.core.run import WORKFLOW, Run
+from orchestrator.core.run import WORKFLOW
 from orchestrator.core.state import ExecutionState
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import (
     DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
-    NotFound,
-    QueryFailed,
     ServiceError,
     WorkflowBusy,
     WorkflowNotReady,
 )
 from orchestrator.services.engine import Engine, Prepared
-from orchestrator.services.history_pages import extent_of
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.pollers import QueueKey
 from orchestrator.services.queries import Query
-from orchestrator.services.task_token import QueryTaskToken
+from orchestrator.services.query_messages import id_of
 from orchestrator.store.ports import RunKey, WorkflowKey
 from orchestrator.store.transition import Unit
 
@@ -45,6 +37,8 @@ DEFAULT_TIMEOUT = 10.0
 """Seconds a query waits when its caller sets no deadline."""
 FAILED_ATTEMPTS = 3
 NO_POLLER_WINDOW = 20 * SECOND
+LATE_ANSWER = 0.5
+"""Seconds in which the answer arrives of a workflow task that another process has completed."""
 NO_POLLER_MARGIN = 1.0
 """Seconds before the deadline at which a query nobody can answer is given up with a better text."""
 
@@ -55,7 +49,8 @@ _R = QueryRejectCondition
 class _View:
     """What a query needs to know of the run, read under its lock."""
 
-    def __init__(self, state: ExecutionState) -> None:
+    def __init__(self, state: ExecutionState, version: int) -> None:
+        self.version = version
         self.status = state.status
         self.running = state.running
         self.sticky_queue = state.sticky_queue
@@ -102,7 +97,7 @@ async def query_workflow(
             return rejected
         _check_ready(engine, view, until - loop.time())
         query = Query(
-            id=engine.new_uuid(),
+            id=id_of(engine.new_uuid(), engine.peers.member),
             key=RunKey(key.shard_id, view.run_id),
             namespace_id=namespace.id,
             workflow_id=request.execution.workflow_id,
@@ -122,41 +117,9 @@ async def query_workflow(
             engine.queries.withdraw(query)
 
 
-def respond_query_task_completed(
-    engine: Engine, namespace: NamespaceEntry, request: RespondQueryTaskCompletedRequest
-) -> RespondQueryTaskCompletedResponse:
-    """Takes a worker's answer to a query task.
-
-    Raises:
-        InvalidArgument: the token is wrong.
-        NotFound: nobody waits for this answer any more.
-    """
-    token = engine.tokens.decode(request.task_token, namespace.id)
-    query = engine.queries.direct(token.task_id) if isinstance(token, QueryTaskToken) else None
-    if query is None:
-        raise NotFound("query task not found, or already expired")
-    _resolve(engine, query, request.completed_type, request.query_result, request.error_message, _failure(request))
-    return RespondQueryTaskCompletedResponse()
-
-
-def answer_buffered(engine: Engine, run_id: str, results: Mapping[str, WorkflowQueryResult]) -> None:
-    """Hands the answers that came with a workflow task to their callers; unknown ids are ignored."""
-    waiting = engine.queries.buffered(run_id)
-    for query_id, result in results.items():
-        query = waiting.get(query_id)
-        if query is not None:
-            _resolve(engine, query, result.result_type, result.answer, result.error_message, _failure(result))
-
-
-def release_buffered(engine: Engine, run_id: str) -> None:
-    """No workflow task is ahead any more: queries that were not answered ask for one of their own."""
-    for query in list(engine.queries.buffered(run_id).values()):
-        query.resolve(None)
-
-
 def _look(unit: Unit) -> _View:
-    run: Run = unit.run()
-    return _View(run.state)
+    run = unit.run()
+    return _View(run.state, unit.loaded(run).version)
 
 
 def _check(engine: Engine, request: QueryWorkflowRequest) -> None:
@@ -198,26 +161,28 @@ async def _ask_buffered(engine: Engine, query: Query, view: _View, until: float)
             "consistent query buffer is full, this may be caused by too many queries and workflow not able to process "
             "query fast enough"
         )
-    engine.queries.buffer(query)
-    watch = asyncio.ensure_future(_release_when_closed(engine, query))
+    engine.queries.buffer(query, until - asyncio.get_running_loop().time())
+    watch = asyncio.ensure_future(_release_when_idle(engine, query))
     try:
         return await _wait(engine, query, view, until)
     finally:
         watch.cancel()
 
 
-async def _release_when_closed(engine: Engine, query: Query) -> None:
-    """A run that is terminated or times out has no workflow task ahead any more."""
+async def _release_when_idle(engine: Engine, query: Query) -> None:
+    """A run that is closed, or whose workflow task is done elsewhere, has no workflow task ahead any more."""
     key = WorkflowKey(query.key.shard_id, query.namespace_id, query.workflow_id)
-    run_id = query.key.run_id
+    look: Prepared[_View] = Prepared(key, _look, query.key.run_id, fresh=True)
     while not engine.run_waiters.draining:
-        waiter = engine.run_waiters.subscribe(query.key, closing=True)
+        waiter = engine.run_waiters.subscribe(query.key)
         try:
-            extent = await engine.execute(extent_of(key, run_id))
-            if not extent.running:
+            view = await engine.execute(look)
+            if not (view.running and view.has_task):
+                # The answer of another process may still be on its way.
+                await asyncio.sleep(LATE_ANSWER if engine.peers.connected else 0)
                 query.resolve(None)
                 return
-            waiter.version = max(waiter.version, extent.version)
+            waiter.version = max(waiter.version, view.version)
             await waiter.future
         except ServiceError:
             return  # The caller finds out by itself, or runs out of time.
@@ -227,23 +192,20 @@ async def _release_when_closed(engine: Engine, query: Query) -> None:
 
 async def _ask_directly(engine: Engine, query: Query, view: _View, until: float) -> QueryWorkflowResponse:
     """Asks the worker that has the run in memory, then any worker of the queue."""
-    engine.queries.ask_directly(query)
-    loop = asyncio.get_running_loop()
+    queries = engine.queries
+    queries.ask_directly(query)
     if view.sticky_queue and view.running:
         sticky = QueueKey(query.namespace_id, view.sticky_queue, WORKFLOW)
         if engine.matching.served(sticky):
-            engine.matching.offer_query(sticky, query)
-            patience = min(until, loop.time() + view.sticky_timeout / SECOND)
-            done, _ = await asyncio.wait({query.answer}, timeout=max(0.0, patience - loop.time()))
-            if done:
-                return _answered(query)
-            engine.matching.withdraw_query(sticky, query)
-    normal = QueueKey(query.namespace_id, view.task_queue, WORKFLOW)
-    engine.matching.offer_query(normal, query)
+            patience = asyncio.get_running_loop().time() + view.sticky_timeout / SECOND
+            await queries.offer(sticky, query, min(until, patience))
+    offering = asyncio.ensure_future(
+        queries.offer(QueueKey(query.namespace_id, view.task_queue, WORKFLOW), query, until)
+    )
     try:
         reply = await _wait(engine, query, view, until)
     finally:
-        engine.matching.withdraw_query(normal, query)
+        offering.cancel()
     assert reply is not None
     return reply
 
@@ -260,30 +222,3 @@ async def _wait(engine: Engine, query: Query, view: _View, until: float) -> Quer
     if not done:
         raise DeadlineExceeded("query timed out before a worker could process it")
     return query.answer.result()
-
-
-def _answered(query: Query) -> QueryWorkflowResponse:
-    reply = query.answer.result()
-    assert reply is not None
-    return reply
-
-
-def _failure(message: RespondQueryTaskCompletedRequest | WorkflowQueryResult) -> Failure | None:
-    return message.failure if message.HasField("failure") else None
-
-
-def _resolve(
-    engine: Engine,
-    query: Query,
-    result_type: QueryResultType.ValueType,
-    answer: Payloads,
-    error_message: str,
-    failure: Failure | None,
-) -> None:
-    if result_type == QueryResultType.QUERY_RESULT_TYPE_ANSWERED:
-        if answer.ByteSize() > engine.limits.blob_size:
-            query.fail(QueryFailed("Blob data size exceeds limit."))
-        else:
-            query.resolve(QueryWorkflowResponse(query_result=answer))
-    elif result_type == QueryResultType.QUERY_RESULT_TYPE_FAILED:
-        query.fail(QueryFailed(error_message, failure))

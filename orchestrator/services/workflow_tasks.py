@@ -35,7 +35,6 @@ from orchestrator.services.polling import (
     suggest_polls,
 )
 from orchestrator.services.queries import Query
-from orchestrator.services.query_workflow import answer_buffered, release_buffered
 from orchestrator.services.starting import Worker, start_activity_task, start_stored_workflow_task, start_workflow_task
 from orchestrator.services.task_token import WorkflowTaskToken
 from orchestrator.store.transition import Unit
@@ -102,9 +101,9 @@ async def respond_workflow_task_completed(
     targets = await command_targets(engine, namespace, request.commands)
     prepared = _prepare_completion(engine, namespace, request, targets)
     done = await engine.execute(prepared)
-    answer_buffered(engine, done.run_id, request.query_results)
+    engine.queries.answer_buffered(done.run_id, request.query_results)
     if not done.scheduled:
-        release_buffered(engine, done.run_id)
+        engine.queries.release(done.run_id)
     if done.error is not None:
         raise done.error
     return RespondWorkflowTaskCompletedResponse(

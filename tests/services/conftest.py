@@ -64,6 +64,7 @@ async def cluster(on_postgres: Cluster) -> AsyncIterator[Two]:
     """Two members that look at no rows of their own accord."""
     two = Two(on_postgres, Post())
     async with running(two.near, two.far):
+        await two.acquainted()
         yield two
 
 

@@ -23,6 +23,8 @@ from temporalio.api.workflowservice.v1 import (
     SignalWorkflowExecutionResponse,
     StartWorkflowExecutionRequest,
     StartWorkflowExecutionResponse,
+    TerminateWorkflowExecutionRequest,
+    TerminateWorkflowExecutionResponse,
 )
 
 from orchestrator.conf import HugoSettings
@@ -89,6 +91,11 @@ class Member:
         """SignalWorkflowExecution."""
         request = SignalWorkflowExecutionRequest(workflow_execution=execution, signal_name=name)
         await self.call("SignalWorkflowExecution", request, SignalWorkflowExecutionResponse)
+
+    async def terminate(self, execution: WorkflowExecution) -> None:
+        """TerminateWorkflowExecution."""
+        request = TerminateWorkflowExecutionRequest(workflow_execution=execution, reason="test")
+        await self.call("TerminateWorkflowExecution", request, TerminateWorkflowExecutionResponse)
 
     async def poll(self, queue: str = QUEUE) -> PollWorkflowTaskQueueResponse:
         """PollWorkflowTaskQueue: a workflow task, or a query."""

@@ -58,6 +58,7 @@ class Two:
         self.near, self.far = Member(hub, "near", made, settings), Member(hub, "far", made, settings)
         self.heard: list[Message] = []
         self.lost: set[type[Message]] = set()
+        self._unlucky: set[type[Message]] = set()
         for member in (self.near, self.far):
             handlers = member.engine.peers._handlers
             for name, (kind, handler) in list(handlers.items()):
@@ -65,12 +66,24 @@ class Two:
 
     def _hear(self, sender: str, message: Message, handler: Callable[[str, Message], None]) -> None:
         self.heard.append(message)
-        if type(message) not in self.lost:
+        if type(message) in self._unlucky:
+            self._unlucky.discard(type(message))
+        elif type(message) not in self.lost:
             handler(sender, message)
+
+    def lose_first(self, kind: type[Message]) -> None:
+        """The next message of a kind is lost."""
+        self._unlucky.add(kind)
 
     def messages(self, kind: type[M]) -> list[M]:
         """What arrived of a kind."""
         return [message for message in self.heard if isinstance(message, kind)]
+
+    async def acquainted(self) -> None:
+        """Returns once they know each other."""
+        for member in (self.near, self.far):
+            presence = member.engine.matching.presence
+            await until(lambda presence=presence: presence.members, "the acquaintance")  # type: ignore[misc]
 
     async def hears(self, kind: type[Message]) -> None:
         """Returns once a message of a kind was heard."""
