@@ -112,6 +112,7 @@ Option: TypeAlias = Some[T] | Nothing
 """Either a value of type T or nothing."""
 
 NOTHING = Nothing()
+"""The option without a value; there is one."""
 
 
 def from_nullable(value: T | None) -> Option[T]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from hugo.cancellation import CancelToken
 from hugo.clock import SYSTEM_CLOCK, Clock
-from hugo.errors import Error
+from hugo.errors import Error, ErrorCode
 from hugo.result.awaiting import MaybeAwaitable
 from hugo.result.capture import attempt
 from hugo.result.core import Result, err
@@ -88,7 +88,8 @@ def _cancel(task: asyncio.Task[Result[T]]) -> None:
 
     def ended(task: asyncio.Task[Result[T]]) -> None:
         _let_go.discard(task)
-        if not task.cancelled() and (error := task.result().error) is not None:
+        error = None if task.cancelled() else task.result().error
+        if error is not None and error.code != ErrorCode.CANCELED:
             log.warning("An operation failed after its time was over: %s", error)
 
     _let_go.add(task)
