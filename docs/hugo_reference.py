@@ -127,7 +127,7 @@ def _entry(group: list[ast.stmt]) -> str:
 
 
 def _assigned(node: ast.stmt) -> str:
-    text = ast.unparse(node)
+    text = ast.unparse(node).replace("'", '"')
     return text if len(text) <= LONGEST else f"{text.partition(' = ')[0]} = ..."
 
 
