@@ -26,6 +26,8 @@ class HugoSettings:
         rest_permission: dotted path of the permission class that guards the HTTP API; by default nobody may use it.
         developer_login: whether `hugo dev` may make the user "admin" with the password "admin" when there is no user.
         server_version: the version told to clients; a plain `1.x.y`, SDKs parse it.
+        shard_lease: seconds after its last heartbeat for which a process keeps its shards; when it dies, nobody fires
+            their timers for so long.
         writer_lanes: threads that commit, each with its own connection; SQLite always uses one. More of them make
             smaller batches and compete for the interpreter lock; they pay where the database is far away.
         http_threads: requests of the HTTP port that are answered at a time, each with its own connection.
@@ -58,6 +60,7 @@ class HugoSettings:
     rest_permission: str = "orchestrator.rest.permissions.Nobody"
     developer_login: bool = False
     server_version: str = "1.30.1"
+    shard_lease: float = 7.0
     writer_lanes: int = 1
     http_threads: int = 4
     batch_limit: int = 256

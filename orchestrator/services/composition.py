@@ -9,17 +9,24 @@ from functools import partial
 from django.conf import settings as django_settings
 from django.db import connections
 
+from orchestrator import __version__
 from orchestrator.conf import HugoSettings, hugo_settings
 from orchestrator.services.bootstrap import check_database
+from orchestrator.services.cluster_clock import ClusterClock
 from orchestrator.services.engine import Engine, uuid7
+from orchestrator.services.shard_controller import Membership
 from orchestrator.services.transfer_kinds import pay
+from orchestrator.store.members_sql import SqlClusterStore
 from orchestrator.store.mysql import MysqlStore
-from orchestrator.store.notifier import Notifier
+from orchestrator.store.notifier import Notifier, Silence
 from orchestrator.store.ports import Store
 from orchestrator.store.sql import SqlStore
 
 NAME_LENGTH = 63
 """Of what PostgreSQL keeps of a name, in bytes."""
+
+OWNERS = {"dev", "worker"}
+"""The roles of processes that own shards."""
 
 
 def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engine:
@@ -36,15 +43,19 @@ def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engi
     name_connections(settings.database, role)
     cluster = check_database(settings.database)
     lanes = lanes_of(settings)
+    membership = membership_of(settings, role)
+    member = f"{role}-{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
     key = hashlib.sha256(b"hugo task tokens\0" + secret.encode()).digest()
     engine = Engine(
         settings,
         cluster,
         store_of(settings.database, cluster.shard_count),
         token_key=key,
+        clock=membership.clock if membership else time.time_ns,
         new_uuid=lambda: uuid7(time.time_ns(), os.urandom(10)),
         lanes=lanes,
-        notifier=notifier_of(settings, cluster.id, role),
+        notifier=notifier_of(settings, cluster.id, member),
+        membership=membership,
     )
     engine.transfers.pay = partial(pay, engine)
     return engine
@@ -84,14 +95,27 @@ def store_of(alias: str, shard_count: int) -> Store:
     return SqlStore(alias, shard_count)
 
 
-def notifier_of(settings: HugoSettings, cluster_id: str, role: str) -> Notifier | None:
-    """What reaches the other processes of the cluster; None without a Redis."""
-    if not settings.redis_url:
+def membership_of(settings: HugoSettings, role: str) -> Membership | None:
+    """How a process shares the shards with others; None on SQLite, which has one process only."""
+    if connections[settings.database].vendor == "sqlite":
         return None
+    return Membership(
+        SqlClusterStore(settings.database),
+        ClusterClock(),
+        role=role,
+        version=__version__,
+        owns_shards=role in OWNERS,
+        lease=settings.shard_lease,
+    )
+
+
+def notifier_of(settings: HugoSettings, cluster_id: str, member: str) -> Notifier:
+    """What reaches the other processes of the cluster; nothing without a Redis."""
+    if not settings.redis_url:
+        return Silence(member)
     from orchestrator.store.redis_client import connect
     from orchestrator.store.redis_notifier import RedisNotifier
 
-    member = f"{role}-{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
     return RedisNotifier(connect(settings.redis_url), cluster_id, member)
 
 

@@ -22,14 +22,18 @@ from orchestrator.services.peers import Peers
 from orchestrator.services.queries import Queries
 from orchestrator.services.run_interest import RunInterest
 from orchestrator.services.run_waiters import RunWaiters
+from orchestrator.services.shard_controller import Membership, ShardController
+from orchestrator.services.shard_hints import TIMER, TRANSFER, Hints, ShardHints
+from orchestrator.services.shards import Shards, SoleOwner
 from orchestrator.services.task_token import TokenCodec
 from orchestrator.services.timers import Timers
 from orchestrator.services.transfers import Transfers
 from orchestrator.services.update_waiters import UpdateWaiters
 from orchestrator.services.workers import Workers
 from orchestrator.store.loaded import Loaded
+from orchestrator.store.members import Member
 from orchestrator.store.notifier import Notifier, Silence
-from orchestrator.store.ports import Store, Transfer, WorkflowKey
+from orchestrator.store.ports import Store, Transfer, Wake, WorkflowKey
 from orchestrator.store.transition import Operation
 from orchestrator.store.unit_of_work import UnitOfWork
 
@@ -70,6 +74,11 @@ class Engine:
         new_uuid: a fresh UUID, time-ordered.
         lanes: threads that commit.
         notifier: reaches the other processes of the cluster; None when there are none.
+        membership: how this process shares the shards with others; None when it has the database to itself.
+
+    Attributes:
+        shards: what is this process's to do.
+        hints: where hints for the owners of other shards go.
     """
 
     def __init__(
@@ -83,6 +92,7 @@ class Engine:
         new_uuid: Callable[[], str],
         lanes: int = 1,
         notifier: Notifier | None = None,
+        membership: Membership | None = None,
     ) -> None:
         self.settings = settings
         self.cluster = cluster
@@ -113,8 +123,16 @@ class Engine:
             dispatcher=self.matching,
             observer=self,
         )
-        self.timers = Timers(store, self.unit_of_work, clock)
-        self.transfers = Transfers(store, clock)
+        count = cluster.shard_count
+        self.shards: Shards = ShardController(membership, self.peers, count) if membership else SoleOwner(count)
+        self.shard_hints = ShardHints(self.shards, self.peers)
+        self.hints: Hints = self.shard_hints
+        self.timers = Timers(
+            store, self.unit_of_work, clock, self.shards, lambda shards: self.hints.wake(TIMER, shards)
+        )
+        self.transfers = Transfers(store, clock, self.shards, lambda shards: self.hints.wake(TRANSFER, shards))
+        self.shard_hints.on(TIMER, lambda shards: self.timers.look())
+        self.shard_hints.on(TRANSFER, self.transfers.look)
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hugo-db")
         self.peers.on(NamespaceChanged, lambda _, told: self._forget_namespace(told.name))
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -123,6 +141,8 @@ class Engine:
         """Starts committing, firing timers and handing over tasks, on the running event loop."""
         self._loop = asyncio.get_running_loop()
         await self.peers.start()
+        self.shard_hints.start(self._loop)
+        await self.shards.start(self.run_db)
         self.unit_of_work.start(self._loop)
         self.matching.start(self._loop, self.run_db)
         self.workers.start()
@@ -144,6 +164,7 @@ class Engine:
         await self.matching.stop()
         assert self._loop is not None
         await self._loop.run_in_executor(None, self.unit_of_work.stop)
+        await self.shards.stop()
         await self.peers.stop()
         await self._loop.run_in_executor(None, self._end_threads)
 
@@ -216,12 +237,21 @@ class Engine:
         """Where a workflow lives."""
         return key_of(namespace.id, workflow_id, self.cluster.shard_count)
 
-    def committed(self, runs: Collection[Loaded], earliest_wake: int) -> None:
+    @property
+    def members(self) -> list[Member]:
+        """The live processes of the cluster, as of the last look."""
+        return self.shards.members
+
+    def hinted(self, queue: str, shards: Collection[int]) -> None:
+        """Told, from any thread, that a queue of some shards is worth a look; of all owned ones when none is named."""
+        self.shard_hints.hinted(queue, shards)
+
+    def committed(self, runs: Collection[Loaded], wakes: list[Wake]) -> None:
         """Called by the unit of work, on a committing thread, after each commit."""
         self.run_waiters.notify(runs)
         self.run_interest.changed(runs)
-        if earliest_wake:
-            self.timers.expect(earliest_wake)
+        if wakes:
+            self.timers.expect(wakes)
 
     def updated(self, run: Loaded, news: dict[str, News]) -> None:
         """Called by the unit of work, on a committing thread, after a commit that moved updates of a run."""

@@ -1,25 +1,27 @@
-"""Wakes runs whose time has come: one loop waits for the earliest stored wake-up.
+"""Wakes runs whose time has come: one loop waits for the earliest stored wake-up of the shards of this process.
 
-The clock of this process is authoritative for what is due; the rows are the truth about what waits. A commit that sets
-an earlier wake-up tells the loop; a lost word costs at most IDLE seconds, because the loop looks again by then.
+The clock of the cluster is authoritative for what is due; the rows are the truth about what waits. A commit that sets
+an earlier wake-up tells the loop, in this process or, when it is due before the owner of the shard looks by itself, in
+that of the owner; a lost word costs at most LOOK seconds, because the loop looks again by then.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from orchestrator.core import deadlines
 from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import ServiceError
-from orchestrator.store.ports import Store, Wake, WorkflowKey
+from orchestrator.services.shards import Shards
+from orchestrator.store.ports import LeaseLost, Store, Wake, WorkflowKey
 from orchestrator.store.transition import Unit
 from orchestrator.store.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
-IDLE = 10.0
+LOOK = 5.0
 """Seconds between two looks at the table when nothing is due."""
 PAGE = 2000
 RETRY = 0.2
@@ -29,12 +31,25 @@ RETRY_READING = 2.0
 
 
 class Timers:
-    """Fires the wake-ups of all shards of this process."""
+    """Fires the wake-ups of the shards of this process.
 
-    def __init__(self, store: Store, unit_of_work: UnitOfWork, clock: Callable[[], int]) -> None:
+    Args:
+        hint: has the owners of other shards look.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        unit_of_work: UnitOfWork,
+        clock: Callable[[], int],
+        shards: Shards,
+        hint: Callable[[Collection[int]], None],
+    ) -> None:
         self._store = store
         self._unit_of_work = unit_of_work
         self._clock = clock
+        self._shards = shards
+        self._hint = hint
         self._next = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run_db: Callable[..., Awaitable[Any]] | None = None
@@ -44,6 +59,7 @@ class Timers:
     def start(self, loop: asyncio.AbstractEventLoop, run_db: Callable[..., Awaitable[Any]]) -> None:
         """Begins to watch the table."""
         self._loop, self._run_db = loop, run_db
+        self._shards.on_change(lambda gained, lost: self.look())
         self._task = loop.create_task(self._watch(), name="hugo-timers")
 
     async def stop(self) -> None:
@@ -52,11 +68,24 @@ class Timers:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def expect(self, fire_time: int) -> None:
-        """Told, from any thread, that a wake-up was committed."""
-        if (not self._next or fire_time < self._next) and self._loop is not None:
-            self._next = fire_time
+    def expect(self, wakes: list[Wake]) -> None:
+        """Told, from any thread, of wake-ups that were committed."""
+        if self._loop is None:
+            return
+        owned = self._shards.owned
+        mine = [wake.fire_time for wake in wakes if wake.shard_id in owned]
+        if mine and (not self._next or min(mine) < self._next):
+            self._next = min(mine)
             self._loop.call_soon_threadsafe(self._earlier.set)
+        if len(mine) < len(wakes):
+            soon = self._clock() + round(LOOK * SECOND)
+            others = {wake.shard_id for wake in wakes if wake.shard_id not in owned and wake.fire_time <= soon}
+            if others:
+                self._hint(others)
+
+    def look(self) -> None:
+        """Looks at the table now; to be called on the event loop."""
+        self._earlier.set()
 
     async def _watch(self) -> None:
         failures = 0
@@ -83,24 +112,30 @@ class Timers:
         assert self._run_db is not None
         self._earlier.clear()
         self._next = 0
-        due: list[Wake] = await self._run_db(self._store.due, self._clock(), PAGE)
+        if not self._shards.owned:
+            return LOOK
+        now = self._clock()
+        wakes: list[Wake] = await self._run_db(self._store.due, now, PAGE, self._shards.portion)
+        due = [wake for wake in wakes if wake.fire_time <= now]
         if due:
             results = await asyncio.gather(*(self._fire(wake) for wake in due))
             if not all(results):
                 return RETRY
             if len(due) == PAGE:
                 return 0
-        upcoming = await self._run_db(self._store.next_wake)
-        if upcoming and (not self._next or upcoming < self._next):
-            self._next = upcoming
+        if len(wakes) > len(due) and (not self._next or wakes[-1].fire_time < self._next):
+            self._next = wakes[-1].fire_time
         if not self._next:
-            return IDLE
-        return min(IDLE, max(0.0, (self._next - self._clock()) / SECOND))
+            return LOOK
+        return min(LOOK, max(0.0, (self._next - self._clock()) / SECOND))
 
     async def _fire(self, wake: Wake) -> bool:
         key = WorkflowKey(wake.shard_id, wake.namespace_id, wake.workflow_id)
         try:
-            await self._unit_of_work.execute(key, fire, wake.run_id)
+            with self._shards.holding(wake.shard_id):
+                await self._unit_of_work.execute(key, fire, wake.run_id)
+        except LeaseLost:
+            logger.info("the wake-up of %s is left to the next owner of its shard", wake.workflow_id)
         except OverLimit as error:
             logger.info("%s was terminated: %s", wake.workflow_id, error)
         except ServiceError as error:

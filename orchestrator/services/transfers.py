@@ -1,20 +1,21 @@
 """Pays what runs owe to other runs: one loop hears of debts after their commit, and finds forgotten ones in the rows.
 
-The row is the truth: it goes away with the commit that pays it. So a debt may be paid twice, by two processes or after
-a crash, and whoever pays must bear that. What fails is tried again, later and later; what a process forgets when it
-ends is found by the next look at the table.
+A debt is paid by the process that owns its shard. The row is the truth: it goes away with the commit that pays it. So a
+debt may be paid twice, after a crash, and whoever pays must bear that. What fails is tried again, later and later; what
+a process forgets when it ends is found by the next look at the table.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from orchestrator.core.transfers import TransferKind
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import ServiceError
-from orchestrator.store.ports import Store, Transfer
+from orchestrator.services.shards import Shards
+from orchestrator.store.ports import LeaseLost, Store, Transfer
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +23,8 @@ AT_ONCE = 256
 """Debts being paid at any moment, at most."""
 REMEMBERED = 20_000
 """Debts in memory, at most; more are left to the table."""
-SWEEP = 5.0
-"""Seconds between two looks at the table, with jitter."""
+SWEEP = 8.0
+"""Seconds between two looks at the table that nobody asked for, with jitter."""
 OLD = 3 * SECOND
 """Age from which a row counts as forgotten by whoever wrote it."""
 PAGE = 10_000
@@ -39,14 +40,24 @@ Payment = Callable[[Transfer], Awaitable[None]]
 class Transfers:
     """The debts this process knows of.
 
+    Args:
+        hint: has the owners of other shards look.
+
     Attributes:
         pay: pays one debt, and ends when its row is gone; raises ServiceError to be called again.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], int], shards: Shards, hint: Callable[[Collection[int]], None]
+    ) -> None:
         self.pay: Payment = _nobody
         self._store = store
         self._clock = clock
+        self._shards = shards
+        self._hint = hint
+        self._asked: set[int] = set()
+        self._gained: set[int] = set()
+        self._worth = asyncio.Event()
         self._known: set[tuple[str, int, int]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,7 +68,9 @@ class Transfers:
     def start(self, loop: asyncio.AbstractEventLoop, run_db: Callable[..., Awaitable[Any]]) -> None:
         """Begins to pay, with what the table holds."""
         self._loop, self._run_db = loop, run_db
-        self._begin(self._sweep(), "hugo-transfers")
+        self._gained.update(self._shards.owned)
+        self._shards.on_change(self._changed)
+        self._begin(self._watch(), "hugo-transfers")
 
     async def stop(self) -> None:
         """Stops paying; the rows stay."""
@@ -68,8 +81,23 @@ class Transfers:
 
     def note(self, transfers: list[Transfer]) -> None:
         """Told, from any thread, of debts that were committed."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._accept, transfers)
+        if self._loop is None:
+            return
+        owned = self._shards.owned
+        mine = [transfer for transfer in transfers if transfer.shard_id in owned]
+        if mine:
+            self._loop.call_soon_threadsafe(self._accept, mine)
+        if len(mine) < len(transfers):
+            self._hint({transfer.shard_id for transfer in transfers if transfer.shard_id not in owned})
+
+    def look(self, shards: Collection[int]) -> None:
+        """Looks at the debts of owned shards now; to be called on the event loop."""
+        self._asked.update(shards)
+        self._worth.set()
+
+    def _changed(self, gained: frozenset[int], lost: frozenset[int]) -> None:
+        self._gained = (self._gained | gained) - lost
+        self._worth.set()
 
     def _accept(self, transfers: list[Transfer], *, forgotten: bool = False) -> None:
         for transfer in transfers:
@@ -93,7 +121,8 @@ class Transfers:
         try:
             while True:
                 async with self._slots:
-                    problem = await self._try(transfer)
+                    with self._shards.holding(transfer.shard_id):
+                        problem = await self._try(transfer)
                 if not problem:
                     return
                 failures += 1
@@ -101,6 +130,8 @@ class Transfers:
                 logger.log(level, "a debt of %s, kind %d, waits: %s", transfer.workflow_id, transfer.kind, problem)
                 await asyncio.sleep(pause * (0.5 + random.random()))
                 pause = min(2 * pause, LONGEST_PAUSE)
+        except LeaseLost:
+            logger.info("a debt of %s is left to the next owner of its shard", transfer.workflow_id)
         finally:
             self._known.discard(identity)
 
@@ -108,6 +139,8 @@ class Transfers:
         """Why the debt could not be paid; empty when it is paid."""
         try:
             await self.pay(transfer)
+        except LeaseLost:
+            raise
         except ServiceError as error:
             return str(error) or type(error).__name__
         except Exception as error:
@@ -115,20 +148,45 @@ class Transfers:
             return type(error).__name__
         return ""
 
-    async def _sweep(self) -> None:
-        """Looks at the table: at the start for everything, then for what nobody paid in time."""
-        age = -1
+    async def _watch(self) -> None:
+        """Looks at the table: for all there is in shards that are new here, for what others say is there, and from time
+        to time for what nobody paid.
+        """
+        assert self._loop is not None
+        sweep, due = self._loop.time() + _jitter(), False
         while True:
+            self._worth.clear()
             try:
-                assert self._run_db is not None
-                rows: list[Transfer] = await self._run_db(self._store.transfers, self._clock() - age, PAGE)
-                self._accept(rows, forgotten=True)
-                age = OLD
+                gained, self._gained = self._gained, set()
+                await self._read(gained, -1, forgotten=True)
+                asked, self._asked = self._asked, set()
+                await self._read(asked, -1, forgotten=False)
+                if due:
+                    sweep = self._loop.time() + _jitter()
+                    await self._read(self._shards.owned, OLD, forgotten=True)
             except ServiceError as error:
                 logger.warning("reading debts failed: %s", error)
             except Exception:
                 logger.exception("reading debts failed")
-            await asyncio.sleep(SWEEP * (0.75 + random.random() / 2))
+            try:
+                due = False
+                await asyncio.wait_for(self._worth.wait(), sweep - self._loop.time())
+            except TimeoutError:
+                due = True
+
+    async def _read(self, shards: Collection[int], age: int, *, forgotten: bool) -> None:
+        """Reads the debts of owned shards that have some age, in nanoseconds."""
+        owned = self._shards.owned
+        among = sorted(shard for shard in shards if shard in owned)
+        if among:
+            portion = self._shards.portion if len(among) == len(owned) else among
+            assert self._run_db is not None
+            rows: list[Transfer] = await self._run_db(self._store.transfers, self._clock() - age, PAGE, portion)
+            self._accept(rows, forgotten=forgotten)
+
+
+def _jitter() -> float:
+    return SWEEP * (0.75 + random.random() / 2)
 
 
 async def _nobody(transfer: Transfer) -> None:

@@ -41,10 +41,16 @@ class Notifier(Protocol):
 
 
 class Silence:
-    """The notifier of a process that is alone."""
+    """The notifier of a process that reaches no others.
 
-    member = "alone"
+    Args:
+        member: the name of this process.
+    """
+
     connected = False
+
+    def __init__(self, member: str = "alone") -> None:
+        self.member = member
 
     async def start(self, receive: Receive) -> None:
         """See Notifier."""

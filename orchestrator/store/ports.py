@@ -265,20 +265,22 @@ class Store(Protocol):
         """The nodes that begin at or before `last`, newest first; `limit` and `size` as in Session.read_nodes."""
         ...
 
-    def due(self, until: int, limit: int) -> list[Wake]:
-        """Wake-ups due by a time, earliest first."""
-        ...
+    def due(self, until: int, limit: int, shards: Sequence[int] | None = None) -> list[Wake]:
+        """Wake-ups due by a time, earliest first, and the one that is due next after that, if there is one.
 
-    def next_wake(self) -> int:
-        """The earliest wake-up, nanoseconds since the epoch; 0 without one."""
+        Args:
+            until: nanoseconds since the epoch.
+            limit: of those that are due.
+            shards: of which; None for all.
+        """
         ...
 
     def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
         """Stored tasks of a queue by level, fairness pass and age: in the order in which they are to be handed out."""
         ...
 
-    def transfers(self, before: int, limit: int) -> list[Transfer]:
-        """Transfers born before a time, nanoseconds since the epoch, oldest first."""
+    def transfers(self, before: int, limit: int, shards: Sequence[int] | None = None) -> list[Transfer]:
+        """Transfers born before a time, nanoseconds since the epoch, oldest first; of some shards, or of all."""
         ...
 
     def record_failure(
@@ -360,8 +362,8 @@ class Dispatcher(Protocol):
 class Observer(Protocol):
     """Learns what was committed."""
 
-    def committed(self, runs: "Collection[Loaded]", earliest_wake: int) -> None:
-        """Runs that changed, as they are now, and the earliest wake-up that was set (0: none)."""
+    def committed(self, runs: "Collection[Loaded]", wakes: list[Wake]) -> None:
+        """Runs that changed, as they are now, and the wake-ups that were set."""
         ...
 
     def updated(self, run: "Loaded", news: "dict[str, News]") -> None:

@@ -6,6 +6,7 @@ Tables and columns are named by the models, so that migrations stay the one owne
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -316,21 +317,33 @@ class SqlStore(SqlTasks):
         return SqlSession(self.connection, self._dialect()).read_nodes_backwards(key, last, limit, size)
 
     @reading
-    def due(self, until: int, limit: int) -> list[Wake]:
+    def due(self, until: int, limit: int, shards: Sequence[int] | None = None) -> list[Wake]:
         """See Store."""
-        rows = (
-            TimerTask.objects.using(self.alias)
-            .filter(fire_time__lte=until)
-            .order_by("fire_time")
-            .values_list(*Wake._fields)[:limit]
-        )
-        return [Wake(shard, str(run), str(namespace), *rest) for shard, run, namespace, *rest in rows]
+        marks = ", ".join(["%s"] * len(shards or ()))
+        among = f" AND shard_id IN ({marks})" if shards is not None else ""
 
-    @reading
-    def next_wake(self) -> int:
-        """See Store."""
-        row = TimerTask.objects.using(self.alias).order_by("fire_time").values_list("fire_time", flat=True).first()
-        return row or 0
+        def select(condition: str) -> str:
+            return (
+                f"SELECT * FROM (SELECT {', '.join(Wake._fields)} FROM {self._dialect().timer} "
+                f"WHERE fire_time {condition}{among} ORDER BY fire_time LIMIT %s) found"
+            )
+
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                f"{select('<= %s')} UNION ALL {select('> %s')}",
+                (until, *(shards or ()), limit, until, *(shards or ()), 1),
+            )
+            rows = cursor.fetchall()
+        found = [
+            Wake(shard, _dashed(run), _dashed(namespace), _text(workflow), time)
+            for shard, run, namespace, workflow, time in rows
+        ]
+        return sorted(found, key=attrgetter("fire_time"))
+
+
+def _text(value: Any) -> str:
+    """A name of a row; see NameField."""
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _dashed(value: Any) -> str:

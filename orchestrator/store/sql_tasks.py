@@ -69,14 +69,12 @@ class SqlTasks:
         return [Task(*row)._replace(namespace_id=str(row[1]), run_id=str(row[7])) for row in rows]
 
     @reading
-    def transfers(self, before: int, limit: int) -> list[Transfer]:
+    def transfers(self, before: int, limit: int, shards: Sequence[int] | None = None) -> list[Transfer]:
         """See Store."""
-        rows = (
-            TransferTask.objects.using(self.alias)
-            .filter(created_time__lt=before)
-            .order_by("id")
-            .values_list(*Transfer._fields)[:limit]
-        )
+        found = TransferTask.objects.using(self.alias).filter(created_time__lt=before)
+        if shards is not None:
+            found = found.filter(shard_id__in=shards)
+        rows = found.order_by("id").values_list(*Transfer._fields)[:limit]
         return [Transfer(*row)._replace(namespace_id=str(row[1]), run_id=str(row[3])) for row in rows]
 
     @reading

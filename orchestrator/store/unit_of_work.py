@@ -227,8 +227,7 @@ class UnitOfWork:
             for run, news in batch.news:
                 _attempt(self.observer.updated, run, news)
         if self.observer is not None and batch.dirty:
-            earliest = min((wake.fire_time for wake in changes.wakes), default=0)
-            _attempt(self.observer.committed, batch.dirty.values(), earliest)
+            _attempt(self.observer.committed, batch.dirty.values(), changes.wakes)
             if changes.transfers:
                 _attempt(self.observer.owed, list(changes.transfers))
 

@@ -1,7 +1,7 @@
 """Debts between runs: paid after the commit, found again by the next process, not stopped by those that always fail."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from orchestrator.core.transfers import TransferKind
 from orchestrator.errors import Unavailable
 from orchestrator.models import TransferTask
 from orchestrator.services import transfers
+from orchestrator.services.shards import SoleOwner
 from orchestrator.services.transfers import Transfers
 from orchestrator.store import lane
 from orchestrator.store.ports import Transfer
@@ -48,13 +49,14 @@ class Ledger:
         self.unreadable = 0
         self.reads = 0
 
-    def transfers(self, before: int, limit: int) -> list[Transfer]:
+    def transfers(self, before: int, limit: int, shards: list[int] | None) -> list[Transfer]:
         """See Store."""
         self.reads += 1
         if self.unreadable:
             self.unreadable -= 1
             raise Unavailable("no database")
-        return [each for each in self.stored if each.created_time < before][:limit]
+        stored = [each for each in self.stored if shards is None or each.shard_id in shards]
+        return [each for each in stored if each.created_time < before][:limit]
 
     async def pay(self, transfer: Transfer) -> None:
         """Pays, or fails."""
@@ -63,6 +65,10 @@ class Ledger:
         self.paid.append(transfer)
         if transfer in self.stored:
             self.stored.remove(transfer)
+
+
+def no_hint(shards: Collection[int]) -> None:
+    raise AssertionError("there is nobody to tell")
 
 
 async def run_db(function: Callable[..., Any], *args: Any) -> Any:
@@ -86,7 +92,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def started(ledger: Ledger, now: int = 10 * transfers.OLD) -> Transfers:
     """A payer that has begun."""
-    payer = Transfers(ledger, lambda: now)  # type: ignore[arg-type]
+    payer = Transfers(ledger, lambda: now, SoleOwner(1), no_hint)  # type: ignore[arg-type]
     payer.pay = ledger.pay
     payer.start(asyncio.get_running_loop(), run_db)
     return payer

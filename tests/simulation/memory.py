@@ -154,13 +154,12 @@ class MemoryStore:
         nodes = [each for each in self.tables.nodes.get(key, []) if each.first_event_id <= last]
         return _page(nodes[::-1], limit, size)
 
-    def due(self, until: int, limit: int) -> list[Wake]:
+    def due(self, until: int, limit: int, shards: Sequence[int] | None = None) -> list[Wake]:
         """See Store."""
-        return sorted((wake for wake in self.tables.wakes.values() if wake.fire_time <= until), key=_fire_time)[:limit]
-
-    def next_wake(self) -> int:
-        """See Store."""
-        return min((wake.fire_time for wake in self.tables.wakes.values()), default=0)
+        wakes = [wake for wake in self.tables.wakes.values() if shards is None or wake.shard_id in shards]
+        wakes.sort(key=_fire_time)
+        due = [wake for wake in wakes if wake.fire_time <= until]
+        return due[:limit] + wakes[len(due) : len(due) + 1]
 
     def waiting_tasks(self, namespace_id: str, task_queue: str, kind: int, limit: int) -> list[Task]:
         """See Store."""
@@ -191,9 +190,10 @@ class MemoryStore:
         key = RunKey(task.shard_id, task.run_id)
         self.tables.tasks.pop((key, task.kind, task.scheduled_event_id, task.stamp), None)
 
-    def transfers(self, before: int, limit: int) -> list[Transfer]:
+    def transfers(self, before: int, limit: int, shards: Sequence[int] | None = None) -> list[Transfer]:
         """See Store."""
-        return [each for each in self.tables.transfers.values() if each.created_time < before][:limit]
+        rows = [each for each in self.tables.transfers.values() if shards is None or each.shard_id in shards]
+        return [each for each in rows if each.created_time < before][:limit]
 
     def record_failure(
         self, task: Transfer | Wake, failure: Failure, pause: Callable[[int], int | None], fence: Fence | None

@@ -134,7 +134,6 @@ def test_ended_sessions_are_replaced(process: Process, admin: "psycopg.Connectio
         process.do(process.signal("w", str(attempt)))
         admin.execute(END_OTHERS)
         reads = [
-            process.engine.store.next_wake,
             partial(process.engine.store.due, 2**62, 10),
             partial(process.engine.store.waiting_tasks, process.namespace.id, "orders", 1, 10),
             partial(process.engine.store.stored_queues, [(process.namespace.id, "orders", 1)]),

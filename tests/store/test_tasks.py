@@ -146,20 +146,36 @@ def test_texts_are_of_any_script(opened: Opened, store: Store) -> None:
 
 def test_wakes_are_set_moved_and_ended(opened: Opened, store: Store) -> None:
     early, late = run_key(), run_key()
+    last = wake(run_key(), 100)
+    opened.write(Changes(created=creation(RunKey(1, last.run_id)).created, wakes=[last]))
     opened.write(Changes(created=creation(early).created, wakes=[wake(early, 40)]))
     opened.write(Changes(created=creation(late).created, wakes=[wake(late, 60)]))
-    assert store.due(60, 100) == [wake(early, 40), wake(late, 60)]
-    assert store.due(59, 100) == [wake(early, 40)]
-    assert store.due(60, 1) == [wake(early, 40)]
-    assert store.due(39, 100) == []
-    assert store.next_wake() == 40
+    assert store.due(60, 100) == [wake(early, 40), wake(late, 60), last]
+    assert store.due(40, 1) == store.due(59, 100) == [wake(early, 40), wake(late, 60)]
+    assert store.due(60, 1) == [wake(early, 40), last]
+    assert store.due(39, 100) == [wake(early, 40)]
     opened.write(update(early, 2, wakes=[wake(early, 80)]))
-    assert store.next_wake() == 60
-    assert store.due(80, 100) == [wake(late, 60), wake(early, 80)]
+    assert store.due(50, 100) == [wake(late, 60)]
+    assert store.due(80, 100) == [wake(late, 60), wake(early, 80), last]
     opened.write(update(late, 2, slept=[late, run_key()]))
-    assert store.due(80, 100) == [wake(early, 80)]
+    assert store.due(80, 100) == [wake(early, 80), last]
     opened.write(update(early, 3, slept=[early]))
-    assert store.due(80, 100) == []
+    assert store.due(80, 100) == [last]
+
+
+def test_wakes_and_transfers_of_some_shards(opened: Opened, store: Store) -> None:
+    wakes = {}
+    for shard in (2, 3, 4):
+        run = run_key(shard)
+        wakes[shard] = wake(run, 10 * shard)
+        changes = Changes(created=creation(run).created, wakes=[wakes[shard]])
+        changes.transfers.append(transfer(run, 5, 5_000))
+        opened.write(changes)
+    assert store.due(40, 100, [3, 4]) == [wakes[3], wakes[4]]
+    assert store.due(25, 100, [3, 4]) == [wakes[3]]
+    assert store.due(25, 100, [2, 4]) == [wakes[2], wakes[4]]
+    assert [each.shard_id for each in store.transfers(5_001, 100, [4, 2])] == [2, 4]
+    assert store.transfers(5_000, 100, [4, 2]) == []
 
 
 def test_transfers_are_found_once_they_have_some_age(opened: Opened, store: Store) -> None:

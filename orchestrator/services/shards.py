@@ -1,0 +1,86 @@
+"""The shards of a process: those whose timers, debts and housekeeping are its own to do."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from orchestrator.services.bootstrap import FIRST_SHARD
+from orchestrator.store.members import Member
+
+Changed = Callable[[frozenset[int], frozenset[int]], None]
+"""Told on the event loop which shards were gained, and which were lost."""
+RunDb = Callable[..., Any]
+
+
+class Shards(Protocol):
+    """What queue processors ask.
+
+    Attributes:
+        owned: the shards of this process, and the range ids of their leases; replaced, never changed.
+        portion: their ids in order; None when these are all shards there are.
+        members: the live processes of the cluster as of late; empty for one that is alone.
+    """
+
+    owned: Mapping[int, int]
+    portion: list[int] | None
+    members: list[Member]
+
+    def owner(self, shard: int) -> str:
+        """The member who most likely owns a shard; empty when nobody does."""
+        ...
+
+    def holding(self, shard: int) -> Any:
+        """A block of work on an owned shard: its writes are fenced, and the shard is given back only after it.
+
+        Raises:
+            LeaseLost: the shard is not, or no longer, that of this process; also from within the block.
+        """
+        ...
+
+    def on_change(self, callback: Changed) -> None:
+        """Has a callback told of each change."""
+        ...
+
+    async def start(self, run_db: RunDb) -> None:
+        """Takes shards, and keeps them."""
+        ...
+
+    async def stop(self) -> None:
+        """Gives them back."""
+        ...
+
+
+class SoleOwner:
+    """All shards, for a process that has the database to itself; see Shards.
+
+    Args:
+        count: how many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.owned: Mapping[int, int] = dict.fromkeys(range(FIRST_SHARD, FIRST_SHARD + count), 0)
+        self.portion: list[int] | None = None
+        self.members: list[Member] = []
+
+    def owner(self, shard: int) -> str:
+        """See Shards; there is nobody else."""
+        return ""
+
+    @contextmanager
+    def holding(self, shard: int) -> Iterator[None]:
+        """See Shards; nobody can take the shard."""
+        yield
+
+    def on_change(self, callback: Changed) -> None:
+        """See Shards; nothing ever changes."""
+
+    async def start(self, run_db: RunDb) -> None:
+        """See Shards."""
+
+    async def stop(self) -> None:
+        """See Shards."""
+
+
+def others(owned: Collection[int], shards: Collection[int]) -> list[int]:
+    """Those of some shards that are not owned."""
+    return sorted(set(shards).difference(owned))
