@@ -89,6 +89,11 @@ class Two:
         """Returns once a message of a kind was heard."""
         await until(lambda: self.messages(kind), kind.__name__)
 
+    async def hears_of(self, execution: WorkflowExecution) -> None:
+        """Returns once the far member knows that a caller waits for a run."""
+        interest = self.far.engine.run_interest
+        await until(lambda: interest._wishes.get(execution.run_id), "the interest")
+
     async def waits_for_close(
         self, execution: WorkflowExecution
     ) -> "asyncio.Task[GetWorkflowExecutionHistoryResponse]":

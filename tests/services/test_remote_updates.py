@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from orchestrator.core.update_news import ACCEPTED, COMPLETED
 from orchestrator.errors import NotFound
-from orchestrator.services.run_interest import Interest, RunsChanged
+from orchestrator.services.run_interest import RunsChanged
 from orchestrator.services.update_waiters import UpdatesRefused
 from tests.core import builders as build
 from tests.services.members import END, Member, done, until
@@ -83,8 +83,9 @@ async def test_an_update_that_a_worker_elsewhere_accepts_and_completes_later(clu
 
 
 async def test_an_update_that_a_worker_elsewhere_rejects(cluster: Two) -> None:
-    asked = await ask(cluster, await ready(cluster))
-    await cluster.hears(Interest)
+    execution = await ready(cluster)
+    asked = await ask(cluster, execution)
+    await cluster.hears_of(execution)
     await answer(cluster.far, build.rejection())
     assert (await done(asked)).outcome.failure.message == "not now"
     assert cluster.messages(UpdatesRefused)
@@ -92,8 +93,9 @@ async def test_an_update_that_a_worker_elsewhere_rejects(cluster: Two) -> None:
 
 async def test_an_update_whose_rejection_is_lost_is_sent_again(cluster: Two) -> None:
     cluster.lost.add(UpdatesRefused)
-    asked = await ask(cluster, await ready(cluster))
-    await cluster.hears(Interest)
+    execution = await ready(cluster)
+    asked = await ask(cluster, execution)
+    await cluster.hears_of(execution)
     await answer(cluster.far, build.rejection())
     await answer(cluster.far, build.acceptance(), build.response())
     assert succeeded(await done(asked))
@@ -103,7 +105,7 @@ async def test_a_rejection_that_comes_after_the_update_was_sent_again_is_not_its
     cluster.lost.add(UpdatesRefused)
     execution = await ready(cluster)
     asked = await ask(cluster, execution)
-    await cluster.hears(Interest)
+    await cluster.hears_of(execution)
     await answer(cluster.far, build.rejection())
     task = await cluster.far.poll()
     assert task.messages, "the update is sent again"
@@ -120,7 +122,7 @@ async def test_doubled_messages_answer_an_update_once(cluster: Two) -> None:
     cluster.post.times = 3
     execution = await ready(cluster)
     asked = await ask(cluster, execution)
-    await cluster.hears(Interest)
+    await cluster.hears_of(execution)
     await answer(cluster.far, build.rejection())
     assert (await done(asked)).outcome.failure.message == "not now"
     again = await ask(cluster, execution)

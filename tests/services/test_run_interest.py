@@ -39,7 +39,7 @@ async def test_a_result_is_heard_of_from_the_process_that_commits_it(cluster: Tw
 async def test_nothing_is_told_of_a_run_whose_close_is_waited_for_until_it_closes(cluster: Two) -> None:
     execution = await cluster.far.start_workflow("w")
     waiting = await cluster.waits_for_close(execution)
-    await cluster.hears(Interest)
+    await cluster.hears_of(execution)
     for _ in range(5):
         await cluster.far.signal(execution)
     await cluster.far.finish(execution)
@@ -105,7 +105,7 @@ async def test_doubled_messages_change_nothing(cluster: Two) -> None:
 async def test_a_message_that_is_late_wakes_nobody(cluster: Two) -> None:
     execution = await cluster.far.start_workflow("w")
     waiting = await cluster.waits_for_more(execution)
-    await cluster.hears(Interest)
+    await cluster.hears_of(execution)
     cluster.post.keeps = True
     await cluster.far.signal(execution)
     await until(lambda: cluster.post.late)
