@@ -18,7 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0, help="how long things go wrong")
     parser.add_argument("--seed", type=int, help="what goes wrong, when and where; by default the clock decides")
-    parser.add_argument("--faults", default="", help="only faults whose name contains this")
+    parser.add_argument("--faults", default="", help="only faults whose name matches this regular expression")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
     django.setup()

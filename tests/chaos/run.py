@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import time
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Chaos:
         directory: for everything it writes.
         chance: the seed's.
         seconds: how long things go wrong.
-        only: part of the names of the faults that happen; empty for all.
+        only: a regular expression that the names of the faults that happen match.
     """
 
     def __init__(self, directory: Path, chance: random.Random, seconds: float, only: str = "") -> None:
@@ -62,7 +63,7 @@ class Chaos:
         until, happening = time.monotonic() + self._seconds, set()
         next_word = time.monotonic() + PROGRESS_S
         for name in faults.draw():
-            if self._only not in name:
+            if not re.search(self._only, name):
                 await asyncio.sleep(0)
                 continue
             happening.add(asyncio.create_task(faults.happen(name)))
