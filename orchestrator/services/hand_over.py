@@ -9,7 +9,6 @@ table as a single process does, and is told of waiting polls again every second.
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from temporalio.api.taskqueue.v1 import TaskQueueConfig
 
 from orchestrator.conf import HugoSettings
 from orchestrator.core.wire import SECOND
+from orchestrator.services.loops import Loops
 from orchestrator.services.peers import Message, Peers
 from orchestrator.services.pollers import PollerInfo, QueueKey
 from orchestrator.services.presence import NOW, PACE, RECENT, Polled, Presence
@@ -24,10 +24,12 @@ from orchestrator.services.queue import FIRST, Queue
 from orchestrator.services.queues import FORGET_POLLERS, Queues
 from orchestrator.store.ports import Store, Task
 
-logger = logging.getLogger(__name__)
-
 KEPT_S = 0.005
 """How long a task waits here for a poll before it is sent home."""
+FLOW = 20_000_000
+LONGEST = 200_000_000
+"""It waits longer, but not that long, while the last poll is no older than FLOW: whoever takes it here has its run in
+memory, and elsewhere it would most likely wait as well."""
 KEPT = 200
 """Tasks that wait so, at most."""
 BUSY = SECOND
@@ -67,13 +69,15 @@ class HandOver(Queues):
 
     Attributes:
         presence: who polls what.
+        tasks_sent: to other processes, since the start.
     """
 
     def __init__(self, settings: HugoSettings, store: Store, clock: Callable[[], int], peers: Peers) -> None:
         super().__init__(settings, store, clock)
+        self.tasks_sent = 0
         self._peers = peers
         self.presence = Presence(peers, clock, self._moved)
-        self._teller: asyncio.Task[None] | None = None
+        self._loops = Loops()
         peers.on(TasksSent, self._take_in)
         peers.on(PollsWaiting, self._asked)
         peers.on(ConfigsChanged, lambda *_: self._look_at_configs())
@@ -82,13 +86,11 @@ class HandOver(Queues):
         """Begins to sweep, and to tell others what is polled here."""
         super().start(loop, run_db)
         if not self._peers.alone:
-            self._teller = loop.create_task(self._tell(), name="hugo-presence")
+            self._loops.go("hugo-presence", self._tell)
 
     async def stop(self) -> None:
         """Stops both."""
-        if self._teller is not None:
-            self._teller.cancel()
-            await asyncio.gather(self._teller, return_exceptions=True)
+        await self._loops.stop()
         await super().stop()
 
     def elsewhere(self, key: QueueKey) -> list[str]:
@@ -171,6 +173,7 @@ class HandOver(Queues):
 
     def _send(self, packets: Packets, hops: int = 0) -> None:
         for member, tasks in packets.items():
+            self.tasks_sent += len(tasks)
             for start in range(0, len(tasks), PACKET):
                 self._peers.tell(member, TasksSent(tasks[start : start + PACKET], hops))
 
@@ -188,10 +191,18 @@ class HandOver(Queues):
             queue.timed = False
             if not queue.home:
                 return
+            if self._flows(queue):
+                self._time(key, queue)
+                return
             packets = {queue.home: queue.cleared()}
             queue.told = 0
             self._ask(key, queue)
         self._send(packets)
+
+    def _flows(self, queue: Queue) -> bool:
+        """Whether polls come so fast that the oldest task is better kept for one of them."""
+        now = self._clock()
+        return bool(queue.backlog) and queue.expects(now - FLOW) and queue.backlog[0][3].created_time > now - LONGEST
 
     def _pass_on(self, queue: Queue, task: Task) -> bool:
         """Whether a task that a poll of this process could not take goes to one of another."""
@@ -301,10 +312,7 @@ class HandOver(Queues):
 
     async def _tell(self) -> None:
         while True:
-            try:
-                self.presence.look(self._polled())
-            except Exception:
-                logger.exception("telling what is polled here failed")
+            self.presence.look(self._polled())
             await asyncio.sleep(PACE / SECOND)
 
     def _polled(self) -> list[Polled]:
