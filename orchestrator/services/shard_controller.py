@@ -95,6 +95,7 @@ class ShardController:
         self._count = count
         self._owners: list[tuple[str, frozenset[int]]] = []
         self._due: dict[int, str] = {}
+        self._taken: set[int] = set()  # what rows may say is ours, although we have given it up
         self._working: Counter[int] = Counter()
         self._ended = asyncio.Event()
         self._callbacks: list[Changed] = []
@@ -191,6 +192,7 @@ class ShardController:
         assert self._run_db is not None
         asked = self._clock.monotonic()
         await self._run_db(self._store.join, self._me, self._lease)
+        self._taken.clear()
         self._renewed(asked)
 
     def _renewed(self, asked: int) -> None:
@@ -236,12 +238,14 @@ class ShardController:
     async def _settle(self) -> None:
         assert self._run_db is not None
         mine = {shard for shard, name in self._due.items() if name == self._me.name}
-        if away := self.owned.keys() - mine:
-            self._lose(away)
+        if away := self._taken - mine:
+            self._lose(self.owned.keys() & away)
             await self._finish(away)
             await self._run_db(self._store.release, self._me.name, away)
+            self._taken -= away
             self._peers.tell_all(MembersChanged())
         if missing := mine - self.owned.keys():
+            self._taken |= missing
             self._gain(await self._run_db(self._store.claim, self._me.name, missing))
         if mine - self.owned.keys():
             self._next_look = self._clock.monotonic() + round(SETTLING * SECOND)

@@ -63,7 +63,7 @@ class ClusterStore(Protocol):
     """The rows of members and shards; each call is one transaction."""
 
     def join(self, identity: Identity, lease: int) -> None:
-        """Makes a process a live member for `lease` nanoseconds, without shards that were moved to it before."""
+        """Makes a process a live member for `lease` nanoseconds, without any shards it may have had before."""
         ...
 
     def renew(self, name: str, lease: int) -> bool:

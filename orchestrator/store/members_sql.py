@@ -26,6 +26,7 @@ class SqlClusterStore:
         """See ClusterStore."""
         with self._transaction():
             self._members().filter(lease_expires__lt=DatabaseTime() - REMEMBERED).delete()
+            self._shards().filter(owner=identity.name).update(owner="")
             self._members().filter(name=identity.name).delete()
             self._members().create(
                 **identity._asdict(), started=DatabaseTime(), lease_expires=DatabaseTime() + lease, pinned=[]

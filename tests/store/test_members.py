@@ -74,10 +74,12 @@ def test_a_stranger_cannot_renew(members: SqlClusterStore) -> None:
     assert not members.renew("nobody", LONG)
 
 
-def test_who_joins_again_is_live_again(members: SqlClusterStore) -> None:
-    name = joined(members, OVER)
+def test_who_joins_again_is_live_again_without_what_it_had(members: SqlClusterStore) -> None:
+    name = joined(members)
+    members.claim(name, [1, 2])
     joined(members, LONG, name)
     assert [member.name for member in members.roll().members] == [name]
+    assert members.shards()[1] == ShardRow("", 1)
 
 
 def test_the_dead_of_long_ago_are_forgotten(members: SqlClusterStore, opened: Opened) -> None:
@@ -104,7 +106,7 @@ def test_the_shards_of_a_live_member_are_not_taken(members: SqlClusterStore) -> 
 def test_the_shards_of_the_dead_are_taken(members: SqlClusterStore) -> None:
     first, second = joined(members), joined(members)
     members.claim(first, [1, 2])
-    joined(members, OVER, first)
+    members.renew(first, OVER)
     assert members.claim(second, [2]) == {2: 2}
     assert owners(members) == [first, second, "", ""]
 
