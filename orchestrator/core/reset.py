@@ -94,7 +94,7 @@ def reapply(run: Run, own: Iterable[HistoryEvent], following: Iterable[HistoryEv
 
 def finish(run: Run) -> None:
     """Notes what nobody has answered, and schedules the workflow task with which the new run goes on."""
-    transfers.owe_again(run)
+    run.transfers.extend(transfers.debts(run.state))
     workflow_task.schedule(run)
 
 

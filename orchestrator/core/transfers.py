@@ -39,14 +39,17 @@ def owe_at_close(run: Run) -> None:
         run.transfers.append(Transfer(TransferKind.CLOSE))
 
 
-def owe_again(run: Run) -> None:
-    """Notes what a run that was rebuilt from a history has asked for and not heard of."""
-    state = run.state
-    for child in state.children.values():
-        if not child.run_id:
-            run.transfers.append(Transfer(TransferKind.START_CHILD, child.initiated_event_id))
-    run.transfers.extend(Transfer(TransferKind.SIGNAL_EXTERNAL, event_id) for event_id in state.external_signals)
-    run.transfers.extend(Transfer(TransferKind.CANCEL_EXTERNAL, event_id) for event_id in state.external_cancels)
+def debts(state: ExecutionState) -> list[Transfer]:
+    """What an open run has asked of others and not heard of."""
+    return [
+        *(
+            Transfer(TransferKind.START_CHILD, child.initiated_event_id)
+            for child in state.children.values()
+            if not child.run_id
+        ),
+        *(Transfer(TransferKind.SIGNAL_EXTERNAL, event_id) for event_id in state.external_signals),
+        *(Transfer(TransferKind.CANCEL_EXTERNAL, event_id) for event_id in state.external_cancels),
+    ]
 
 
 def left_children(state: ExecutionState) -> bool:

@@ -32,6 +32,9 @@ PARTS: dict[str, str] = {
         SELECT * FROM unnest(%s, %s, %s, %s)""",
     "buried": """DELETE FROM dispatch_task d USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
         WHERE d.shard_id = k.s AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i""",
+    "discarded": """DELETE FROM dispatch_task d USING unnest(%s, %s, %s, %s, %s) AS k(s, r, c, i, st)
+        WHERE d.shard_id = k.s AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i
+            AND d.stamp = k.st""",
     "tasks": """INSERT INTO dispatch_task (shard_id, namespace_id, task_queue, kind, priority, created_time,
             workflow_id, run_id, scheduled_event_id, stamp, fairness_pass, fairness_key, fairness_weight)
         SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",

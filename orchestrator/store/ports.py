@@ -143,6 +143,7 @@ class Changes:
         requests: (run, number, request ids of signals) of new lots.
         tasks: born, by (run, kind, scheduled event id).
         buried: (run, kind, scheduled event id) of tasks that are over.
+        discarded: (run, kind, scheduled event id, stamp) of tasks that no state knows.
         wakes: to be set.
         slept: runs whose wake-up is over.
         transfers: born.
@@ -161,6 +162,7 @@ class Changes:
     requests: list[tuple[RunKey, int, bytes]] = field(default_factory=list)
     tasks: dict[tuple[RunKey, int, int], Task] = field(default_factory=dict)
     buried: list[tuple[RunKey, int, int]] = field(default_factory=list)
+    discarded: list[tuple[RunKey, int, int, int]] = field(default_factory=list)
     wakes: list[Wake] = field(default_factory=list)
     slept: list[RunKey] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)

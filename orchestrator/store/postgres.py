@@ -290,6 +290,14 @@ def _parts(changes: Changes) -> tuple[list[str], list[Any]]:
             Int4Array.of([kind for _, kind, _ in changes.buried]),
             Int8Array.of([event_id for _, _, event_id in changes.buried]),
         )
+    if changes.discarded:
+        add(
+            "discarded",
+            *_runs([key for key, _, _, _ in changes.discarded]),
+            Int4Array.of([kind for _, kind, _, _ in changes.discarded]),
+            Int8Array.of([event_id for _, _, event_id, _ in changes.discarded]),
+            Int4Array.of([stamp for _, _, _, stamp in changes.discarded]),
+        )
     if changes.tasks:
         tasks = list(changes.tasks.values())
         add(

@@ -85,6 +85,7 @@ class Statements:
         self.delete_task = (
             f"DELETE FROM {self.dispatch} WHERE shard_id = %s AND run_id = %s AND kind = %s AND scheduled_event_id = %s"
         )
+        self.discard_task = f"{self.delete_task} AND stamp = %s"
         self.insert_transfer = insert(TransferTask, Transfer._fields)
         self.delete_transfer = (
             f"DELETE FROM {table(TransferTask)} WHERE shard_id = %s AND run_id = %s AND kind = %s AND event_id = %s"
@@ -210,6 +211,10 @@ class SqlSession:
             many(
                 sql.delete_task,
                 [(key.shard_id, as_uuid(key.run_id), kind, event) for key, kind, event in changes.buried],
+            )
+            many(
+                sql.discard_task,
+                [(key.shard_id, as_uuid(key.run_id), *task) for key, *task in changes.discarded],
             )
             many(
                 sql.insert_task,

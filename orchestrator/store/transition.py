@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 from temporalio.api.history.v1 import HistoryEvent
 
-from orchestrator.core import closing
+from orchestrator.core import closing, liveness
 from orchestrator.core import state as states
 from orchestrator.core.deadlines import set_wake
 from orchestrator.core.enforcement import TRANSACTION_SIZE, OverLimit, enforce_limits
 from orchestrator.core.limits import Limits
+from orchestrator.core.liveness import Mending, Rows
 from orchestrator.core.run import Run, TransactionTooLarge
 from orchestrator.core.update_news import News
 from orchestrator.core.workflow_task import SERVER_IDENTITY
@@ -47,6 +48,7 @@ class Batch:
         dispatcher: starts tasks for workers that wait; None when nobody may have them before the caller commits.
         placer: gives the others their places.
         unverified: runs taken from memory.
+        unlisted: stored runs that lists do not show.
         guessed: workflow ids taken for new.
     """
 
@@ -63,6 +65,7 @@ class Batch:
     guessed: set[WorkflowKey] = field(default_factory=set)
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
+    unlisted: set[RunKey] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
     news: list[tuple[Loaded, dict[str, News]]] = field(default_factory=list)
     done: list[Callable[[], None]] = field(default_factory=list)
@@ -100,7 +103,8 @@ class Batch:
                 self.changes.buffering.add(key)
             if key in self.visible:
                 record = record_of(key.shard_id, state, self.types)
-                (self.changes.records if loaded.version else self.changes.new_records).append(record)
+                listed = loaded.version and key not in self.unlisted
+                (self.changes.records if listed else self.changes.new_records).append(record)
             if state.wake_time == loaded.stored_wake:
                 continue
             if state.wake_time:
@@ -123,7 +127,19 @@ Operation = Callable[["Unit"], Any]
 class Unit:
     """What one operation sees and does. Changes count only when the operation returns."""
 
-    __slots__ = ("_batch", "_begun", "_created", "_done", "_paid", "_runs", "_undone", "key", "now", "run_id")
+    __slots__ = (
+        "_batch",
+        "_begun",
+        "_created",
+        "_done",
+        "_mended",
+        "_paid",
+        "_runs",
+        "_undone",
+        "key",
+        "now",
+        "run_id",
+    )
 
     def __init__(self, batch: Batch, key: WorkflowKey, run_id: str, now: int) -> None:
         self._batch = batch
@@ -133,6 +149,7 @@ class Unit:
         self._done: list[Callable[[], None]] = []
         self._undone: list[Callable[[], None]] = []
         self._paid: list[tuple[RunKey, int, int]] = []
+        self._mended: list[tuple[Loaded, Rows, Mending]] = []
         self.key = key
         self.run_id = run_id
         self.now = now
@@ -199,6 +216,15 @@ class Unit:
         """Removes what a run of this workflow owed; the run itself need not be loaded, nor exist."""
         self._paid.append((RunKey(self.key.shard_id, run_id), kind, event_id))
 
+    def mend(self, run: Run, rows: Rows) -> None:
+        """Has the commit write what the rows of a run lack; they were read since the operation began."""
+        loaded = self.loaded(run)
+        loaded.stored_wake = rows.wake
+        mending = liveness.mend(run, rows)
+        self._mended.append((loaded, rows, mending))
+        if mending.current:
+            self._begun = run.state.run_id
+
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Calls back, on the committing thread, once the commit has succeeded."""
         self._done.append(callback)
@@ -215,6 +241,12 @@ class Unit:
         """
         batch = self._batch
         previous = batch.current.get(self.key, "")
+        for loaded, rows, mending in self._mended:
+            batch.changes.discarded.extend((loaded.key, *task) for task in mending.stale)
+            if not mending.shown:
+                batch.unlisted.add(loaded.key)
+            if mending.current:
+                previous = rows.current
         for _, run in list(self._runs):
             if run.successor is not None:
                 previous = run.state.run_id

@@ -9,8 +9,10 @@ from orchestrator.core import state as states
 from orchestrator.core.birth import Identity
 from orchestrator.core.deadlines import next_deadline
 from orchestrator.core.durable import durable
+from orchestrator.core.limits import Limits
+from orchestrator.core.liveness import Rows, inspect, mend
 from orchestrator.core.rebuilder import rebuild
-from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, CHILD_CLOSED, WORKFLOW, Dispatch
+from orchestrator.core.run import ACTIVITY, ACTIVITY_CLOSED, BUFFERED, CHILD_CLOSED, WORKFLOW, Dispatch, Run
 from orchestrator.core.state import ExecutionState
 from orchestrator.core.transfers import TransferKind
 from orchestrator.core.update import waiting
@@ -33,7 +35,25 @@ def check(
     check_owed(state, owed)
     check_wake(state, now)
     check_awake(state, events, owed)
+    check_liveness(state, tasks, owed, now)
     check_closed(state)
+
+
+def check_liveness(state: ExecutionState, tasks: Tasks, owed: Owed, now: int) -> None:
+    """A sound run is not taken for a damaged one, and one that has lost all its rows gets them back."""
+    waiting = frozenset((kind, event_id, task.stamp) for (kind, event_id), task in tasks.items())
+    sound = Rows(waiting, state.wake_time, False, frozenset(owed), (state.status, state.close_time), state.run_id)
+    assert inspect(state, sound) == []
+    run = Run(states.decode(states.encode(state)), now, Limits())
+    mend(run, Rows())
+    assert {(each.kind, each.scheduled_event_id, each.stamp) for each in run.dispatches} == waiting
+    if state.running:
+        # A child that has begun its first task by other means needs no release any more.
+        assert (
+            owed - {(TransferKind.RELEASE_CHILD, 0)} <= {(each.kind, each.event_id) for each in run.transfers} <= owed
+        )
+    assert run.visible
+    assert run.woken or not (state.running and state.wake_time)
 
 
 def check_history(state: ExecutionState, events: Sequence[HistoryEvent]) -> None:

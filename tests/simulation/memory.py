@@ -99,6 +99,8 @@ class MemorySession:
         for key, kind, event_id in changes.buried:
             for each in [each for each in tables.tasks if each[:3] == (key, kind, event_id)]:
                 del tables.tasks[each]
+        for discarded in changes.discarded:
+            tables.tasks.pop(discarded, None)
         for (key, kind, event_id), task in changes.tasks.items():
             tables.tasks[key, kind, event_id, task.stamp] = task
         for done in changes.transferred:

@@ -1,0 +1,137 @@
+"""Proves that every open run has a reason to be awake, and mends what is damaged.
+
+Whatever wakes a run is a row written with its state, so nothing is ever found here unless rows were lost or changed by
+hand, by a restored backup, or by a mistake in the server. The tables are read a page at a time, without locks. A run
+that looks damaged is looked at again under lock, and mended by a transition of its own, from nothing but its state.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import Model
+
+from orchestrator.core import state as states
+from orchestrator.core.liveness import Damage, inspect
+from orchestrator.errors import WorkflowNotFound
+from orchestrator.models import DispatchTask, TimerTask, TransferTask
+from orchestrator.services.engine import Engine
+from orchestrator.store import inspection
+from orchestrator.store.inspection import Inspected, Page
+from orchestrator.store.transition import Unit
+
+logger = logging.getLogger(__name__)
+
+PAGE = 250
+"""Runs that are read at once."""
+EXAMPLES = 100
+"""Damaged runs that a report names, at most."""
+ORPHANS: dict[type[Model], Damage] = {
+    DispatchTask: Damage.ORPHAN_TASK,
+    TimerTask: Damage.ORPHAN_WAKE,
+    TransferTask: Damage.ORPHAN_TRANSFER,
+}
+BEYOND_REPAIR = frozenset({Damage.ASLEEP, Damage.UNREADABLE})
+
+
+@dataclass(slots=True)
+class Report:
+    """What was seen.
+
+    Attributes:
+        shards, runs: how many were looked at.
+        found: how often each damage was found.
+        mended: how often it was mended.
+        examples: (shard, workflow id, run id, what is wrong) of some of the damaged runs.
+    """
+
+    shards: int = 0
+    runs: int = 0
+    found: Counter[Damage] = field(default_factory=Counter)
+    mended: Counter[Damage] = field(default_factory=Counter)
+    examples: list[tuple[int, str, str, list[Damage]]] = field(default_factory=list)
+
+    def add(self, other: "Report") -> None:
+        """Takes another one in."""
+        self.shards += other.shards
+        self.runs += other.runs
+        self.found.update(other.found)
+        self.mended.update(other.mended)
+        self.examples.extend(other.examples[: EXAMPLES - len(self.examples)])
+
+
+def scavenge(engine: Engine, shards: Iterable[int], *, repair: bool = True) -> Report:
+    """Looks at all runs of some shards, at once; blocks.
+
+    Args:
+        engine: need not be started.
+        shards: their ids.
+        repair: whether to mend what is damaged.
+    """
+    report = Report()
+    for shard_id in inspection.shards_in_use(engine.settings.database, shards):
+        report.shards += 1
+        after: str | None = ""
+        while after is not None:
+            after = scavenge_page(engine, report, shard_id, after, repair=repair)
+    return report
+
+
+def scavenge_page(engine: Engine, report: Report, shard_id: int, after: str, *, repair: bool = True) -> str | None:
+    """Looks at the runs of a shard that come after one, as many as make a page; blocks.
+
+    Returns:
+        The run after which the next page begins; None after the last page.
+    """
+    alias = engine.settings.database
+    page = inspection.read_page(alias, shard_id, after, PAGE)
+    report.runs += len(page.runs)
+    for run in inspection.unchanged(alias, _suspects(page)):
+        found = _look(engine, run, repair)
+        if found:
+            report.found.update(found)
+            if repair:
+                report.mended.update(each for each in found if each not in BEYOND_REPAIR)
+            report.add(Report(examples=[(shard_id, run.workflow.workflow_id, run.key.run_id, found)]))
+    for model, id in page.orphans:
+        report.found[ORPHANS[model]] += 1
+        if repair and inspection.remove_orphan(alias, model, id):
+            report.mended[ORPHANS[model]] += 1
+    return page.last or None
+
+
+def _suspects(page: Page) -> list[Inspected]:
+    return [run for run in page.runs if _damages(run)]
+
+
+def _damages(run: Inspected) -> list[Damage]:
+    try:
+        return inspect(states.decode(run.blob), run.rows)
+    except states.StateFormatError:
+        return [Damage.UNREADABLE]
+
+
+def _look(engine: Engine, suspect: Inspected, repair: bool) -> list[Damage]:
+    """Looks at a run again, with nobody changing it, and has it mended; returns what was wrong."""
+    alias = engine.settings.database
+
+    def operation(unit: Unit) -> list[Damage]:
+        try:
+            run = unit.run()
+        except WorkflowNotFound:
+            return []
+        stored = inspection.read_run(alias, suspect.key)
+        if stored is None or stored.version != unit.loaded(run).version:
+            return []
+        found = inspect(run.state, stored.rows)
+        if repair and not BEYOND_REPAIR.issuperset(found):
+            unit.mend(run, stored.rows)
+        return found
+
+    found = _damages(suspect)
+    if found != [Damage.UNREADABLE]:
+        found = engine.unit_of_work.execute_joined(suspect.workflow, operation, suspect.key.run_id, needs_current=False)
+    if found:
+        logger.warning("%s, run %s, is damaged: %s", suspect.workflow.workflow_id, suspect.key.run_id, found)
+    return found
