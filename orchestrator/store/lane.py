@@ -20,20 +20,16 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import Internal, ServiceError, Unavailable
 from orchestrator.store.cache import Cache
-from orchestrator.store.loaded import Loaded, load
+from orchestrator.store.gathering import gather, verify
 from orchestrator.store.ports import (
     Changes,
-    Dispatcher,
     Fence,
     LeaseLost,
-    RunKey,
-    Session,
     Store,
     VersionConflict,
     WorkflowKey,
@@ -56,6 +52,9 @@ WHOLE = 5
 """How often a batch is tried before its workflows are tried apart."""
 CAUTION = 100
 """For how many batches a lane looks first, after it took a workflow id for new that was not."""
+SUSPICION = 3
+"""The same, after it took a run as it remembered it when another process had changed it. To look costs every batch a
+statement, not to look costs a batch once more."""
 
 
 class UnknownOutcome(Exception):
@@ -94,6 +93,7 @@ class Group:
         due: when it is tried again after a conflict.
         pause: until it is tried again after the next one.
         guessed: whether the last attempt took a workflow id for new without looking.
+        looked: whether the last attempt read the versions of all runs before.
     """
 
     requests: list[Request]
@@ -101,85 +101,7 @@ class Group:
     due: float = 0.0
     pause: float = field(default_factory=lambda: FIRST_PAUSE)
     guessed: bool = False
-
-
-def gather(
-    owner: "UnitOfWork",
-    session: Session,
-    requests: list[Request],
-    dispatcher: Dispatcher | None,
-    cache: Cache | None,
-    guess: bool = False,
-) -> Batch:
-    """Loads every run the requests name. One in the cache is taken as it is; the commit checks that it was right to.
-
-    For a request that expects another process to have changed its run, the stored version is read, and the state if it
-    has moved on.
-
-    With `guess`, an id that all its requests expect to be new is taken for new; the commit fails when it is not.
-    """
-    asked = {each.key for each in requests if each.needs_current}
-    remembered = {key: run_id for key in asked if (run_id := cache.current(key))} if cache is not None else {}
-    guessed = asked - remembered.keys() if guess else set()
-    guessed -= {each.key for each in requests if each.needs_current and not each.expects_new}
-    current = remembered | session.lock_current(sorted(asked - remembered.keys() - guessed))
-    wanted = {RunKey(key.shard_id, run_id) for key, run_id in current.items()}
-    wanted.update(RunKey(each.key.shard_id, each.run_id) for each in requests if each.run_id)
-    cached = {key: found for key in wanted if (found := cache.get(key)) is not None} if cache is not None else {}
-    fresh = {RunKey(each.key.shard_id, each.run_id or current.get(each.key, "")) for each in requests if each.fresh}
-    runs = {key: found for key, found in cached.items() if key not in fresh}
-    unverified = set(runs)
-    runs.update(_read(session, sorted(wanted - unverified), cached))
-    closed = [
-        key
-        for key, run_id in remembered.items()
-        if (run := RunKey(key.shard_id, run_id)) in fresh and not (run in runs and runs[run].state.running)
-    ]
-    if closed:
-        # What another process has closed, or deleted, is the current run no more.
-        for key in closed:
-            del current[key]
-        current.update(session.lock_current(sorted(closed)))
-        begun = {RunKey(key.shard_id, current[key]) for key in closed if key in current}
-        runs.update(_read(session, sorted(begun - runs.keys()), {}))
-    return Batch(
-        session,
-        owner.limits,
-        dispatcher,
-        owner.types,
-        owner.retention,
-        owner.new_id,
-        current,
-        runs,
-        placer=owner.dispatcher,
-        unverified=unverified,
-        guessed=guessed,
-    )
-
-
-def _read(session: Session, keys: Sequence[RunKey], cached: Mapping[RunKey, Loaded]) -> dict[RunKey, Loaded]:
-    """The stored runs: as the cache has them where the version is the same."""
-    if not keys:
-        return {}
-    rows = session.lock_runs({key: cached[key].version if key in cached else 0 for key in keys})
-    return {key: load(row, key) if row.blob is not None else cached[key] for key, row in rows.items()}
-
-
-def verify(batch: Batch) -> None:
-    """Makes sure that runs which were only looked at are as the cache had them; raises VersionConflict.
-
-    A run that is written needs no look: the write itself fails when its version has moved on. But a refusal, or a
-    reading, must not rest on a state that another process has changed, nor on a guess.
-    """
-    if batch.session.lock_current(sorted(batch.guessed - batch.changes.current.keys())):
-        raise VersionConflict("a workflow id was not new")
-    suspects = {key: batch.runs[key].version for key in sorted(batch.unverified - batch.dirty.keys())}
-    if not suspects:
-        return
-    rows = batch.session.lock_runs(suspects)
-    for key, version in suspects.items():
-        if key not in rows or rows[key].version != version:
-            raise VersionConflict("a run was changed by another process")
+    looked: bool = False
 
 
 def apply_all(batch: Batch, requests: list[Request], owner: "UnitOfWork") -> None:
@@ -218,6 +140,7 @@ class Lane(threading.Thread):
         self._ready = threading.Condition()
         self._stopping = False
         self._caution = 0
+        self._suspicion = 0
 
     def put(self, request: Request) -> None:
         """Queues a request; raises Unavailable once the lane is stopping."""
@@ -312,6 +235,9 @@ class Lane(threading.Thread):
                 if group.guessed:
                     self._caution = CAUTION
                     waiting.appendleft(group)
+                elif isinstance(error, VersionConflict) and not group.looked:
+                    self._suspicion = SUSPICION
+                    waiting.appendleft(group)
                 elif len(parts) > 1:
                     waiting.extendleft(reversed(parts))
                 else:
@@ -358,16 +284,19 @@ class Lane(threading.Thread):
     def _try(self, group: Group) -> None:
         """One transaction. Raises what the database raises, after undoing all that is in memory."""
         owner, requests = self._owner, group.requests
-        guess = not self._caution
+        guess, group.looked = not self._caution, self._suspicion > 0
         self._caution = max(0, self._caution - 1)
+        self._suspicion = max(0, self._suspicion - 1)
         group.guessed = False
         batch: Batch | None = None
         changes = Changes()
         committing = False
         try:
             with owner.store.transaction() as session:
-                batch = gather(owner, session, requests, owner.dispatcher, self.cache, guess)
+                batch = gather(owner, session, requests, owner.dispatcher, self.cache, guess=guess, look=group.looked)
                 group.guessed = bool(batch.guessed)
+                if batch.overtaken:
+                    self._suspicion = SUSPICION
                 apply_all(batch, requests, owner)
                 verify(batch)
                 changes = batch.seal()

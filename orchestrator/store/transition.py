@@ -50,6 +50,7 @@ class Batch:
         unverified: runs taken from memory.
         unlisted: stored runs that lists do not show.
         guessed: workflow ids taken for new.
+        overtaken: whether another process had changed a run that was in memory.
     """
 
     session: Session
@@ -63,6 +64,7 @@ class Batch:
     placer: Dispatcher | None = None
     unverified: set[RunKey] = field(default_factory=set)
     guessed: set[WorkflowKey] = field(default_factory=set)
+    overtaken: bool = False
     dirty: dict[RunKey, Loaded] = field(default_factory=dict)
     visible: set[RunKey] = field(default_factory=set)
     unlisted: set[RunKey] = field(default_factory=set)

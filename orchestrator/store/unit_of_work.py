@@ -17,7 +17,8 @@ from orchestrator.core.limits import Limits
 from orchestrator.errors import Unavailable
 from orchestrator.store.cache import Cache
 from orchestrator.store.fencing import current_fence
-from orchestrator.store.lane import Lane, Request, gather, undo
+from orchestrator.store.gathering import gather
+from orchestrator.store.lane import Lane, Request, undo
 from orchestrator.store.ports import Dispatcher, Observer, Store, VersionConflict, WorkflowKey
 from orchestrator.store.transition import Batch, Operation
 

@@ -13,6 +13,7 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus, WorkflowIdReusePoli
 from orchestrator.errors import NotFound, WorkflowExecutionAlreadyStarted
 from orchestrator.models import Execution
 from orchestrator.services.engine import Prepared
+from orchestrator.store.lane import SUSPICION
 from orchestrator.store.transition import Unit
 from tests.store import consistency
 from tests.store.process import Process
@@ -75,7 +76,7 @@ def test_a_write_on_a_stale_state_is_repeated_from_the_database(process: Process
         other.do(other.signal("w", f"other {index}"))
         process.do(process.signal("w", f"mine {index}"))
     assert consistency.signals("w") == [f"{who} {index}" for index in range(3) for who in ("other", "mine")]
-    assert process.engine.unit_of_work.counters.retried == 3
+    assert process.engine.unit_of_work.counters.retried == 0, "it waits for nobody"
     consistency.check_database()
     consistency.check_memory(process)
 
@@ -84,11 +85,28 @@ def test_a_stale_state_disturbs_no_other_workflow_of_the_batch(process: Process,
     ids = [f"w-{index}" for index in range(6)]
     process.together(*(process.start(each) for each in ids))
     other.do(other.signal("w-2", "other"))
+    counters = process.engine.unit_of_work.counters
+    before = counters.transactions
     results = process.together(*(process.signal(each, str(n)) for n in range(2) for each in ids))
+    assert counters.transactions == before + 1
     assert [result for result in results if isinstance(result, BaseException)] == []
     for each in ids:
         assert consistency.signals(each) == [*(["other"] if each == "w-2" else []), "0", "1"]
     consistency.check_database()
+    consistency.check_memory(process)
+
+
+def test_a_lane_that_was_overtaken_looks_first_for_a_while(process: Process, other: Process) -> None:
+    process.do(process.start("w"))
+    suspected = []
+    for index in range(4):
+        other.do(other.signal("w", str(index)))
+        suspected.append(process.lanes[0]._suspicion > 0)
+        process.do(process.signal("w"))
+    assert suspected == [False, True, True, True]
+    for _ in range(SUSPICION):
+        process.do(process.signal("w"))
+    assert process.lanes[0]._suspicion == 0
     consistency.check_memory(process)
 
 
