@@ -5,7 +5,7 @@ from typing import Any
 
 import environ
 
-from config import databases
+from config import brokers, databases
 
 env = environ.Env()
 
@@ -77,7 +77,9 @@ HUGO: dict[str, Any] = {
 }
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CELERY_BROKER_URL = REDIS_URL
+_broker = brokers.from_redis_url(env.str("CELERY_BROKER_URL", default=REDIS_URL))
+CELERY_BROKER_URL = _broker.url
+CELERY_BROKER_USE_SSL = _broker.tls
 # Rows are the truth and messages are hints: results are not kept, and nothing but JSON is ever read from a queue.
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -97,6 +99,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # What a worker has not acknowledged by then is delivered again, and again in a loop: longer than the longest task.
     # No message of ours has an ETA, which would count too.
     "visibility_timeout": env.int("CELERY_VISIBILITY_TIMEOUT", default=3600),
+    **_broker.options,
 }
 # A worker of the hugo.* queues serves its shards while Redis is away, and is there when it comes back.
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.store.notifier import Receive
+from orchestrator.store.redis_client import complaint
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class RedisNotifier:
         self._full = False
         self._connected = False
         self._told_away = False
+        self._complaint = ""
         self._tried = asyncio.Event()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -158,6 +160,7 @@ class RedisNotifier:
                     self._deliver(message["data"], receive)
                 elif message["type"] == "subscribe" and message["data"] == 2:
                     self._back()
+                    await self._inspect()
 
     def _deliver(self, packet: bytes, receive: Receive) -> None:
         try:
@@ -168,6 +171,12 @@ class RedisNotifier:
         if sender != self.member:
             for message in messages:
                 receive(sender, message)
+
+    async def _inspect(self) -> None:
+        found = await complaint(self._client)
+        if found and found != self._complaint:
+            logger.warning("%s", found)
+        self._complaint = found
 
     def _back(self) -> None:
         self._connected = True
