@@ -26,10 +26,11 @@ from orchestrator.store.ports import Store, Task
 
 KEPT_S = 0.005
 """How long a task waits here for a poll before it is sent home."""
-FLOW = 20_000_000
-LONGEST = 200_000_000
-"""It waits longer, but not that long, while the last poll is no older than FLOW: whoever takes it here has its run in
-memory, and elsewhere it would most likely wait as well."""
+FLOW = SECOND // 50
+"""As long as no poll waits at home either, a task stays while the last poll here is no older than this: whoever takes
+it here has its run in memory."""
+LONGEST = SECOND // 5
+"""But it does not stay longer than this; and for as long the word of the home holds that no poll waits there."""
 KEPT = 200
 """Tasks that wait so, at most."""
 BUSY = SECOND
@@ -54,7 +55,7 @@ class TasksSent(Message, frozen=True):
 
 
 class PollsWaiting(Message, frozen=True):
-    """How many polls of the sender wait, told to the home of the queue."""
+    """How many polls of the sender wait, told to the home of the queue; and by the home when it gets tasks, if none."""
 
     queue: QueueKey
     count: int
@@ -129,7 +130,7 @@ class HandOver(Queues):
         """Those of the tasks born here that stay here; the others are sent home."""
         if self.presence.alone:
             return tasks
-        kept, onward = self._sorted(tasks)
+        kept, onward = self._sorted(tasks, "")
         now = self._clock()
         with self._lock:
             for task in itertools.chain(*onward.values()):
@@ -145,15 +146,18 @@ class HandOver(Queues):
                 queue.told = max(0, queue.told - 1)
                 if queue.returned(task):
                     queue.asked.pop(sender, None)
-        kept, onward = self._sorted(message.tasks)
+        kept, onward = self._sorted(message.tasks, sender)
         if message.hops < HOPS:
             self._send(onward, message.hops + 1)
         self._note(kept, born=False)
         with self._lock:
             for key in {_key(task) for task in kept}:
-                self._ask(key, self._queue(key))
+                queue = self._queue(key)
+                self._ask(key, queue)
+                if not queue.home and not queue.wanted and sender in queue.others:
+                    self._peers.tell(sender, PollsWaiting(key, 0))
 
-    def _sorted(self, tasks: list[Task]) -> tuple[list[Task], Packets]:
+    def _sorted(self, tasks: list[Task], sender: str) -> tuple[list[Task], Packets]:
         """What stays here, and what goes home."""
         kept: list[Task] = []
         onward: Packets = {}
@@ -164,12 +168,18 @@ class HandOver(Queues):
                 queue = self._queue(key)
                 if not queue.home:
                     kept.append(task)
-                elif queue.waiting or (queue.expects(now - BUSY) and len(queue.backlog) + len(kept) < KEPT):
+                elif self._stays(queue, sender, now, len(kept)):
                     kept.append(task)
                     self._time(key, queue)
                 else:
                     onward.setdefault(queue.home, []).append(task)
         return kept, onward
+
+    def _stays(self, queue: Queue, sender: str, now: int, beside: int) -> bool:
+        """Whether a task may go to a poll of this process; where there is a rate, the home says so by sending it."""
+        if queue.waiting and (sender == queue.home or not queue.held_back):
+            return True
+        return queue.expects(now - BUSY) and len(queue.backlog) + beside < KEPT
 
     def _send(self, packets: Packets, hops: int = 0) -> None:
         for member, tasks in packets.items():
@@ -200,9 +210,11 @@ class HandOver(Queues):
         self._send(packets)
 
     def _flows(self, queue: Queue) -> bool:
-        """Whether polls come so fast that the oldest task is better kept for one of them."""
+        """Whether the next task is better kept for a poll of this process, because none waits at home."""
         now = self._clock()
-        return bool(queue.backlog) and queue.expects(now - FLOW) and queue.backlog[0][3].created_time > now - LONGEST
+        if not queue.backlog or queue.busy_until < now or not queue.expects(now - FLOW):
+            return False
+        return queue.backlog[0][3].created_time > now - LONGEST
 
     def _pass_on(self, queue: Queue, task: Task) -> bool:
         """Whether a task that a poll of this process could not take goes to one of another."""
@@ -262,8 +274,10 @@ class HandOver(Queues):
     def _asked(self, sender: str, message: PollsWaiting) -> None:
         with self._lock:
             queue = self._queue(message.queue)
+            if queue.home == sender:
+                queue.busy_until = self._clock() + LONGEST
             if queue.home:
-                return  # The sender will find out, and tells the right one.
+                return
             queue.asked[sender] = message.count
             handed = self._hand_out(queue, self._clock())
             self._plan(message.queue, queue)

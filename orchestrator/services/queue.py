@@ -37,6 +37,7 @@ class Queue:
         home: the process that holds the backlog of the queue; empty when it is this one, or no process polls it.
         others: the other processes that poll it.
         asked: how many polls wait in other processes that have this one for the queue's home.
+        busy_until: when the word of the home that no poll waits there is out of date, nanoseconds since the epoch.
         told: how many polls of this process the home knows to wait.
         lent: noted tasks that other processes were given, to whom and when.
         announced: whether other processes were told that this one polls the queue.
@@ -65,6 +66,7 @@ class Queue:
         "announced",
         "asked",
         "backlog",
+        "busy_until",
         "config",
         "held_back",
         "home",
@@ -91,6 +93,7 @@ class Queue:
         self.home = ""
         self.others: set[str] = set()
         self.asked: dict[str, int] = {}
+        self.busy_until = 0
         self.told = 0
         self.lent: dict[Identity, tuple[str, int]] = {}
         self.announced = False
@@ -262,6 +265,7 @@ class Queue:
         self.home = home
         self.horizon = None if home else FIRST
         self.asked.clear()
+        self.busy_until = 0
         self.told = 0
         self.call_in(0, ())
         self._limit()

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
+from temporalio.api.taskqueue.v1 import RateLimit, RateLimitConfig, TaskQueueConfig
 
 from orchestrator.conf import HugoSettings
 from orchestrator.models import DispatchTask, Execution
+from orchestrator.services.pollers import QueueKey
 from orchestrator.services.presence import home_of
 from tests.services.conftest import Database
 from tests.services.member import NEVER_SWEPT, Member, running, until
@@ -76,6 +78,50 @@ async def test_a_backlog_is_given_out_by_one_process_to_the_polls_of_both(two: t
     assert missed(*two) == 0
 
 
+async def test_a_task_born_where_polls_have_just_been_reaches_the_one_that_waits_elsewhere(
+    two: tuple[Member, Member],
+) -> None:
+    one, other = two
+    for home, away in ((one, other), (other, one)):
+        queue = await homed(two, two.index(home))
+        polling = await home.begin_poll(queue)
+        (await away.begin_poll(queue)).cancel()
+        await until(lambda away=away, queue=queue: knows(away, queue))  # type: ignore[misc]
+        await away.start(f"born away of {queue}", queue)
+        assert (await polling).workflow_execution.workflow_id == f"born away of {queue}"
+
+        polling = await away.begin_poll(queue)
+        await home.start(f"born at home of {queue}", queue)
+        assert (await polling).workflow_execution.workflow_id == f"born at home of {queue}"
+    assert missed(*two) == 0
+
+
+async def test_a_rate_holds_for_the_polls_of_all_processes_together(two: tuple[Member, Member]) -> None:
+    one, other = two
+    for at in (0, 1):
+        queue = await homed(two, at)
+        key = await one.key(queue)
+        config = TaskQueueConfig(queue_rate_limit=RateLimitConfig(rate_limit=RateLimit(requests_per_second=1 / 3600)))
+        polls = [await member.begin_poll(queue) for member in two for _ in range(3)]
+        await one.engine.run_db(
+            one.engine.store.change_task_queue_config, tuple(key), lambda _, config=config: config.SerializeToString()
+        )
+        one.engine.matching.change_config(key, config)
+        await until(lambda key=key: limited(other, key))  # type: ignore[misc]
+        for number in range(4):
+            await (one, other)[number % 2].start(f"{number} of {queue}", queue)
+        done, waiting = await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, timeout=0.2)
+
+        assert len(done) == 1
+        assert not any(each.done() for each in waiting)
+
+
+async def limited(member: Member, key: QueueKey) -> bool:
+    """Whether a process knows of a rate of a queue."""
+    return member.engine.matching.rate(key)[0] is not None
+
+
 async def test_tasks_nobody_polled_for_are_found_by_the_first_poll_of_any_process(
     two: tuple[Member, Member],
 ) -> None:
@@ -124,9 +170,9 @@ async def test_a_signal_for_a_worker_that_has_stopped_elsewhere_goes_to_the_norm
     assert (await normal).workflow_execution.workflow_id == "order"
 
 
-async def served_nowhere(member: Member, key: object) -> bool:
+async def served_nowhere(member: Member, key: QueueKey) -> bool:
     """Whether a process knows of no polls of a queue."""
-    return not member.engine.matching.served(key)  # type: ignore[arg-type]
+    return not member.engine.matching.served(key)
 
 
 async def test_when_the_home_ends_what_it_had_in_mind_goes_to_the_other(two: tuple[Member, Member]) -> None:
