@@ -101,14 +101,15 @@ class Saga:
         """
         policy = policy or DEFAULT_POLICY
         state, scope = SagaState(), CompensationScope()
+        failure: Err | None = None
         if not self._steps:
             return err("Saga contains no steps.", ErrorCode.VALIDATION)
         try:
             for step in self._steps:
                 result = await execute(_bound(step, state), policy=policy, name=step.name, clock=clock, token=token)
                 if isinstance(result, Err):
-                    errors = await policy.take_back(scope.undos, clock)
-                    return err(Error.aggregate("Saga execution failed.", result.error, *errors)) if errors else result
+                    failure = result
+                    break
                 state.set(step.key, result.value)
                 scope.absorb(result.compensations)
                 if step.undo is not None:
@@ -116,7 +117,10 @@ class Saga:
         except CancelledError:
             await policy.take_back(scope.undos, clock)
             raise
-        return ok(state).with_compensations(scope.undos)
+        if failure is None:
+            return ok(state).with_compensations(scope.undos)
+        errors = await policy.take_back(scope.undos, clock)
+        return err(Error.aggregate("Saga execution failed.", failure.error, *errors)) if errors else failure
 
 
 def _bound(step: _Step, state: SagaState) -> Callable[[StepContext], MaybeAwaitable[Result[Any]]]:

@@ -48,7 +48,11 @@ def after(seconds: float, *, clock: Clock | None = None, token: CancelToken | No
 
 async def after_async(seconds: float, *, clock: Clock | None = None, token: CancelToken | None = None) -> datetime:
     """The UTC time `seconds` from now, once it is reached."""
-    return await after(seconds, clock=clock, token=token).read()
+    with CancelToken.linked(token) as own:
+        try:
+            return await after(seconds, clock=clock, token=own).read()
+        finally:
+            own.cancel()
 
 
 class Ticker:

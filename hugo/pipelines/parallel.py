@@ -77,18 +77,22 @@ async def race(
             while running and winner is None:
                 _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 winner = next((result for result in _results(tasks) if isinstance(result, Ok)), None)
+            own.cancel("The race is over.")
+            await _cancel(tasks)
         except asyncio.CancelledError:
             await _cancel(tasks)
             await policy.take_back(_undos(_results(tasks)), clock)
             raise
-        own.cancel("The race is over.")
-        await _cancel(tasks)
     results = _results(tasks)
     if winner is None:
         if token is not None and token.cancelled:
             return err(Error.canceled(token=token))
         return err(Error.aggregate("All operations failed.", *(result.error for result in results if result.error)))
-    failures = await policy.take_back(_undos([result for result in results if result is not winner]), clock)
+    try:
+        failures = await policy.take_back(_undos([result for result in results if result is not winner]), clock)
+    except asyncio.CancelledError:
+        await policy.take_back(winner.compensations, clock)
+        raise
     if failures:
         failures += await policy.take_back(winner.compensations, clock)
         return err(Error.aggregate("What was too late in a race could not be taken back.", *failures))

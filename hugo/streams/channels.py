@@ -92,8 +92,10 @@ async def merge_streams(
         async for result in read_all(channel.reader, token=token):
             yield result
     finally:
-        running.cancel()
-        await asyncio.wait([running, *pumps])
+        tasks = [running, *pumps]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _written(
