@@ -35,6 +35,9 @@ class HugoSettings:
         cached_states: mutable states kept in memory, at most.
         cached_states_size: bytes of them and their histories, at most.
         sweep_interval: seconds between two looks for stored tasks nobody told this process of.
+        dead_letter_attempts: failures after which a wake-up or a debt between runs is put aside for an operator; pauses
+            grow to half a minute. Failures that will pass, such as those of a database that is away, do not count.
+        scavenger_interval: seconds between two looks at all runs for damage; 0 for never.
         poll_timeout: seconds an idle poll waits before it is answered empty.
         history_poll_timeout: seconds a history long poll waits before it is answered empty.
         waiters_interval: seconds between two looks at the runs that callers wait for and other processes may have
@@ -67,6 +70,8 @@ class HugoSettings:
     cached_states: int = 10_000
     cached_states_size: int = 64 * MIB
     sweep_interval: float = 2.0
+    dead_letter_attempts: int = 12
+    scavenger_interval: float = 6 * 3600.0
     poll_timeout: float = 60.0
     history_poll_timeout: float = 20.0
     waiters_interval: float = 5.0

@@ -16,14 +16,16 @@ from orchestrator.core.update_news import News
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import Unavailable
 from orchestrator.services.bootstrap import FIRST_SHARD, Cluster
+from orchestrator.services.dead_letters import DeadLetters
 from orchestrator.services.matching import Matching
 from orchestrator.services.namespace_registry import NamespaceChanged, NamespaceEntry, NamespaceRegistry
 from orchestrator.services.peers import Peers
 from orchestrator.services.queries import Queries
 from orchestrator.services.run_interest import RunInterest
 from orchestrator.services.run_waiters import RunWaiters
+from orchestrator.services.scavenger import Scavenger
 from orchestrator.services.shard_controller import Membership, ShardController
-from orchestrator.services.shard_hints import TIMER, TRANSFER, Hints, ShardHints
+from orchestrator.services.shard_hints import HISTORY, TIMER, TRANSFER, Hints, ShardHints
 from orchestrator.services.shards import Shards, SoleOwner
 from orchestrator.services.task_token import TokenCodec
 from orchestrator.services.timers import Timers
@@ -127,12 +129,22 @@ class Engine:
         self.shards: Shards = ShardController(membership, self.peers, count) if membership else SoleOwner(count)
         self.shard_hints = ShardHints(self.shards, self.peers)
         self.hints: Hints = self.shard_hints
+        self.dead_letters = DeadLetters(store, clock, settings.dead_letter_attempts)
         self.timers = Timers(
-            store, self.unit_of_work, clock, self.shards, lambda shards: self.hints.wake(TIMER, shards)
+            store,
+            self.unit_of_work,
+            clock,
+            self.shards,
+            lambda shards: self.hints.wake(TIMER, shards),
+            self.dead_letters,
         )
-        self.transfers = Transfers(store, clock, self.shards, lambda shards: self.hints.wake(TRANSFER, shards))
+        self.transfers = Transfers(
+            store, clock, self.shards, lambda shards: self.hints.wake(TRANSFER, shards), self.dead_letters
+        )
+        self.scavenger = Scavenger(self)
         self.shard_hints.on(TIMER, lambda shards: self.timers.look())
         self.shard_hints.on(TRANSFER, self.transfers.look)
+        self.shard_hints.on(HISTORY, self.scavenger.look)
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hugo-db")
         self.peers.on(NamespaceChanged, lambda _, told: self._forget_namespace(told.name))
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -146,8 +158,10 @@ class Engine:
         self.unit_of_work.start(self._loop)
         self.matching.start(self._loop, self.run_db)
         self.workers.start()
+        self.dead_letters.start(self.run_db)
         self.timers.start(self._loop, self.run_db)
         self.transfers.start(self._loop, self.run_db)
+        self.scavenger.start(self._loop)
         self.run_interest.start(self._loop, self.run_db)
 
     def drain(self) -> None:
@@ -159,6 +173,7 @@ class Engine:
     async def stop(self) -> None:
         """Commits what is in flight, then stops everything."""
         await self.run_interest.stop()
+        await self.scavenger.stop()
         await self.timers.stop()
         await self.transfers.stop()
         await self.matching.stop()

@@ -5,10 +5,14 @@ hand, by a restored backup, or by a mistake in the server. The tables are read a
 that looks damaged is looked at again under lock, and mended by a transition of its own, from nothing but its state.
 """
 
+import asyncio
 import logging
+import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.db.models import Model
 
@@ -16,15 +20,21 @@ from orchestrator.core import state as states
 from orchestrator.core.liveness import Damage, inspect
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.models import DispatchTask, TimerTask, TransferTask
-from orchestrator.services.engine import Engine
 from orchestrator.store import inspection
+from orchestrator.store.fencing import current_fence, fenced
 from orchestrator.store.inspection import Inspected, Page
+from orchestrator.store.ports import Fence, LeaseLost
 from orchestrator.store.transition import Unit
+
+if TYPE_CHECKING:
+    from orchestrator.services.engine import Engine
 
 logger = logging.getLogger(__name__)
 
 PAGE = 250
 """Runs that are read at once."""
+PAUSE = 0.2
+"""Seconds between two pages of a shard."""
 EXAMPLES = 100
 """Damaged runs that a report names, at most."""
 ORPHANS: dict[type[Model], Damage] = {
@@ -61,7 +71,92 @@ class Report:
         self.examples.extend(other.examples[: EXAMPLES - len(self.examples)])
 
 
-def scavenge(engine: Engine, shards: Iterable[int], *, repair: bool = True) -> Report:
+class Scavenger:
+    """Looks at the runs of the shards of this process, at a slow pace; a hint has it look at shards before their time.
+
+    Args:
+        engine: of this process.
+
+    Attributes:
+        report: of all that was seen since the start.
+    """
+
+    def __init__(self, engine: "Engine") -> None:
+        self.report = Report()
+        self._engine = engine
+        self._interval = engine.settings.scavenger_interval
+        self._seen: dict[int, float] = {}
+        self._asked: set[int] = set()
+        self._worth = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begins, unless the settings say never."""
+        if self._interval:
+            self._task = loop.create_task(self._watch(), name="hugo-scavenger")
+
+    async def stop(self) -> None:
+        """Ends; what it has begun to mend is mended or left alone."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def look(self, shards: Collection[int]) -> None:
+        """Has owned shards looked at soon, but for those that just were; to be called on the event loop."""
+        self._asked.update(shards)
+        self._worth.set()
+
+    async def _watch(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._worth.wait(), self._interval * (0.5 + random.random()))
+            self._worth.clear()
+            asked, self._asked = self._asked, set()
+            try:
+                if asked:
+                    await self._pass(asked, 0)
+                else:
+                    await self._pass(self._engine.shards.owned, self._interval / 2)
+            except Exception as error:
+                logger.warning("looking for damage failed: %s", error)
+
+    async def _pass(self, shards: Collection[int], length: float) -> None:
+        """Looks at shards, the work spread over so many seconds."""
+        engine, loop = self._engine, asyncio.get_running_loop()
+        due = [shard for shard in shards if loop.time() - self._seen.get(shard, -self._interval) > self._interval / 4]
+        used = await engine.run_db(inspection.shards_in_use, engine.settings.database, due)
+        report = Report()
+        for shard in used:
+            self._seen[shard] = loop.time()
+            try:
+                await self._look_at(shard, report)
+            except LeaseLost:
+                logger.info("shard %d has another owner now", shard)
+            await asyncio.sleep(length / len(used))
+        self.report.add(report)
+        logger.log(
+            logging.WARNING if report.found else logging.INFO,
+            "%d runs of %d shards were looked at: found %s, mended %s",
+            report.runs,
+            report.shards,
+            dict(report.found),
+            dict(report.mended),
+        )
+
+    async def _look_at(self, shard: int, report: Report) -> None:
+        after: str | None = ""
+        report.shards += 1
+        while after is not None:
+            with self._engine.shards.holding(shard):
+                after = await self._engine.run_db(self._page, report, shard, after, current_fence())
+            await asyncio.sleep(PAUSE)
+
+    def _page(self, report: Report, shard: int, after: str, fence: Fence | None) -> str | None:
+        with fenced(fence):
+            return scavenge_page(self._engine, report, shard, after)
+
+
+def scavenge(engine: "Engine", shards: Iterable[int], *, repair: bool = True) -> Report:
     """Looks at all runs of some shards, at once; blocks.
 
     Args:
@@ -78,7 +173,7 @@ def scavenge(engine: Engine, shards: Iterable[int], *, repair: bool = True) -> R
     return report
 
 
-def scavenge_page(engine: Engine, report: Report, shard_id: int, after: str, *, repair: bool = True) -> str | None:
+def scavenge_page(engine: "Engine", report: Report, shard_id: int, after: str, *, repair: bool = True) -> str | None:
     """Looks at the runs of a shard that come after one, as many as make a page; blocks.
 
     Returns:
@@ -96,7 +191,7 @@ def scavenge_page(engine: Engine, report: Report, shard_id: int, after: str, *, 
             report.add(Report(examples=[(shard_id, run.workflow.workflow_id, run.key.run_id, found)]))
     for model, id in page.orphans:
         report.found[ORPHANS[model]] += 1
-        if repair and inspection.remove_orphan(alias, model, id):
+        if repair and inspection.remove_orphan(alias, model, id, current_fence()):
             report.mended[ORPHANS[model]] += 1
     return page.last or None
 
@@ -112,7 +207,7 @@ def _damages(run: Inspected) -> list[Damage]:
         return [Damage.UNREADABLE]
 
 
-def _look(engine: Engine, suspect: Inspected, repair: bool) -> list[Damage]:
+def _look(engine: "Engine", suspect: Inspected, repair: bool) -> list[Damage]:
     """Looks at a run again, with nobody changing it, and has it mended; returns what was wrong."""
     alias = engine.settings.database
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from orchestrator.services.peers import Message, Peers
 from orchestrator.services.shards import Shards, others
 
-TIMER, TRANSFER = "timer", "transfer"
+TIMER, TRANSFER, HISTORY = "timer", "transfer", "history"
 MOMENT = 0.02
 """Seconds between two messages; the first is sent at once."""
 

@@ -8,12 +8,13 @@ that of the owner; a lost word costs at most LOOK seconds, because the loop look
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any
 
 from orchestrator.core import deadlines
 from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.wire import SECOND
-from orchestrator.errors import ServiceError
+from orchestrator.services.dead_letters import DeadLetters, Verdict
 from orchestrator.services.shards import Shards
 from orchestrator.store.ports import LeaseLost, Store, Wake, WorkflowKey
 from orchestrator.store.transition import Unit
@@ -35,6 +36,7 @@ class Timers:
 
     Args:
         hint: has the owners of other shards look.
+        dead_letters: takes what always fails.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Timers:
         clock: Callable[[], int],
         shards: Shards,
         hint: Callable[[Collection[int]], None],
+        dead_letters: DeadLetters,
     ) -> None:
         self._store = store
         self._unit_of_work = unit_of_work
         self._clock = clock
         self._shards = shards
         self._hint = hint
+        self._dead_letters = dead_letters
         self._next = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run_db: Callable[..., Awaitable[Any]] | None = None
@@ -133,17 +137,22 @@ class Timers:
         key = WorkflowKey(wake.shard_id, wake.namespace_id, wake.workflow_id)
         try:
             with self._shards.holding(wake.shard_id):
-                await self._unit_of_work.execute(key, fire, wake.run_id)
+                try:
+                    await self._unit_of_work.execute(key, partial(fire, row=wake), wake.run_id)
+                except (LeaseLost, OverLimit):
+                    raise
+                except Exception as error:
+                    logger.warning("waking %s failed: %s", wake.workflow_id, error)
+                    return await self._dead_letters.failed(wake, error) is Verdict.OVER
         except LeaseLost:
             logger.info("the wake-up of %s is left to the next owner of its shard", wake.workflow_id)
         except OverLimit as error:
             logger.info("%s was terminated: %s", wake.workflow_id, error)
-        except ServiceError as error:
-            logger.warning("waking %s failed: %s", wake.workflow_id, error)
-            return False
         return True
 
 
-def fire(unit: Unit) -> None:
-    """Does what is due in a run."""
-    deadlines.fire_due(unit.run())
+def fire(unit: Unit, row: Wake) -> None:
+    """Does what is due in a run, and moves its row, whatever its state holds for the time in it."""
+    run = unit.run()
+    unit.loaded(run).stored_wake = row.fire_time
+    deadlines.fire_due(run)

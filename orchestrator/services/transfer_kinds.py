@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from orchestrator.core.transfers import TransferKind
+from orchestrator.errors import Unavailable
 from orchestrator.services.close_family import close_family
 from orchestrator.services.delete_workflow import remove
 from orchestrator.services.engine import Engine
@@ -21,5 +22,8 @@ KINDS: dict[int, Callable[[Engine, Transfer], Awaitable[None]]] = {
 
 
 async def pay(engine: Engine, transfer: Transfer) -> None:
-    """Pays one debt; raises LookupError for a kind of a newer version."""
-    await KINDS[transfer.kind](engine, transfer)
+    """Pays one debt; raises Unavailable for a kind of a newer version, whose processes will pay it."""
+    payment = KINDS.get(transfer.kind)
+    if payment is None:
+        raise Unavailable(f"this version knows no debt of kind {transfer.kind}")
+    await payment(engine, transfer)

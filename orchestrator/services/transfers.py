@@ -1,8 +1,8 @@
 """Pays what runs owe to other runs: one loop hears of debts after their commit, and finds forgotten ones in the rows.
 
 A debt is paid by the process that owns its shard. The row is the truth: it goes away with the commit that pays it. So a
-debt may be paid twice, after a crash, and whoever pays must bear that. What fails is tried again, later and later; what
-a process forgets when it ends is found by the next look at the table.
+debt may be paid twice, after a crash, and whoever pays must bear that. What fails is tried again, later and later, as
+`dead_letters` says; what a process forgets when it ends is found by the next look at the table.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.core.transfers import TransferKind
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import ServiceError
+from orchestrator.services.dead_letters import DeadLetters, Verdict, pause_after
 from orchestrator.services.shards import Shards
 from orchestrator.store.ports import LeaseLost, Store, Transfer
 
@@ -28,9 +29,6 @@ SWEEP = 8.0
 OLD = 3 * SECOND
 """Age from which a row counts as forgotten by whoever wrote it."""
 PAGE = 10_000
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 30.0
-"""Seconds before a failed payment is tried again; doubled each time up to the longest, with jitter."""
 FAILURES_TOLD = 5
 """Failures in a row from which a debt is worth a warning."""
 
@@ -42,19 +40,26 @@ class Transfers:
 
     Args:
         hint: has the owners of other shards look.
+        dead_letters: takes what always fails.
 
     Attributes:
-        pay: pays one debt, and ends when its row is gone; raises ServiceError to be called again.
+        pay: pays one debt, and ends when its row is gone; called again when it raises, but not for ever.
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], int], shards: Shards, hint: Callable[[Collection[int]], None]
+        self,
+        store: Store,
+        clock: Callable[[], int],
+        shards: Shards,
+        hint: Callable[[Collection[int]], None],
+        dead_letters: DeadLetters,
     ) -> None:
         self.pay: Payment = _nobody
         self._store = store
         self._clock = clock
         self._shards = shards
         self._hint = hint
+        self._dead_letters = dead_letters
         self._asked: set[int] = set()
         self._gained: set[int] = set()
         self._worth = asyncio.Event()
@@ -117,36 +122,29 @@ class Transfers:
         task.add_done_callback(self._tasks.discard)
 
     async def _settle(self, transfer: Transfer, identity: tuple[str, int, int]) -> None:
-        pause, failures = FIRST_PAUSE, 0
+        failures = 0
         try:
-            while True:
-                async with self._slots:
-                    with self._shards.holding(transfer.shard_id):
-                        problem = await self._try(transfer)
-                if not problem:
-                    return
+            while not await self._try(transfer, failures):
                 failures += 1
-                level = logging.WARNING if failures >= FAILURES_TOLD else logging.INFO
-                logger.log(level, "a debt of %s, kind %d, waits: %s", transfer.workflow_id, transfer.kind, problem)
-                await asyncio.sleep(pause * (0.5 + random.random()))
-                pause = min(2 * pause, LONGEST_PAUSE)
+                await asyncio.sleep(pause_after(failures) / SECOND * (0.5 + random.random()))
         except LeaseLost:
             logger.info("a debt of %s is left to the next owner of its shard", transfer.workflow_id)
         finally:
             self._known.discard(identity)
 
-    async def _try(self, transfer: Transfer) -> str:
-        """Why the debt could not be paid; empty when it is paid."""
-        try:
-            await self.pay(transfer)
-        except LeaseLost:
-            raise
-        except ServiceError as error:
-            return str(error) or type(error).__name__
-        except Exception as error:
-            logger.exception("paying a debt of %s failed", transfer.workflow_id)
-            return type(error).__name__
-        return ""
+    async def _try(self, transfer: Transfer, failures: int) -> bool:
+        """Pays a debt that could not be paid so many times; returns whether that is over, well or badly."""
+        async with self._slots:
+            with self._shards.holding(transfer.shard_id):
+                try:
+                    await self.pay(transfer)
+                except LeaseLost:
+                    raise
+                except Exception as error:
+                    level = logging.WARNING if failures + 1 >= FAILURES_TOLD else logging.INFO
+                    logger.log(level, "a debt of %s, kind %d, waits: %r", transfer.workflow_id, transfer.kind, error)
+                    return await self._dead_letters.failed(transfer, error) is Verdict.OVER
+        return True
 
     async def _watch(self) -> None:
         """Looks at the table: for all there is in shards that are new here, for what others say is there, and from time

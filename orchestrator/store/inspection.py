@@ -11,6 +11,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
+from django.db import connections, transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from orchestrator.core import state as states
@@ -26,7 +27,8 @@ from orchestrator.models import (
     VisibilityRecord,
 )
 from orchestrator.models.visibility import OPEN
-from orchestrator.store.ports import RunKey, WorkflowKey
+from orchestrator.store.fencing_sql import hold
+from orchestrator.store.ports import Fence, RunKey, WorkflowKey
 
 
 class Inspected(NamedTuple):
@@ -99,11 +101,18 @@ def unchanged(alias: str, runs: Iterable[Inspected]) -> list[Inspected]:
     return [each for each in known if versions.get(each.key.run_id) == each.version]
 
 
-def remove_orphan(alias: str, model: type[Model], id: int) -> bool:
-    """Removes a row if it still belongs to no run; whether it did."""
+def remove_orphan(alias: str, model: type[Model], id: int, fence: Fence | None) -> bool:
+    """Removes a row if it still belongs to no run; whether it did.
+
+    Raises:
+        LeaseLost: the fence is over.
+    """
     row = model._default_manager.using(alias).filter(id=id).exclude(Exists(_run_of_row()))
-    # Not delete(): it reads the rows first, and deletes what it has read.
-    return bool(row._raw_delete(alias))
+    with transaction.atomic(using=alias):
+        if fence is not None:
+            hold(connections[alias], [fence])
+        # Not delete(): it reads the rows first, and deletes what it has read.
+        return bool(row._raw_delete(alias))
 
 
 def _of_shard(model: type[Model]) -> QuerySet[Any]:

@@ -160,9 +160,10 @@ class UnitOfWork:
 
         Raises:
             ServiceError: what the operation raised, or Unavailable when the database fails or others are always faster.
+            LeaseLost: the calling thread works under a fence that is over.
         """
         wants = not run_id if needs_current is None else needs_current
-        request = Request(key, operation, run_id, wants)
+        request = Request(key, operation, run_id, wants, fence=current_fence())
         conflicts: tuple[type[Exception], ...] = (*self.store.conflicts, VersionConflict)
         for _ in range(ATTEMPTS):
             try:
@@ -184,6 +185,8 @@ class UnitOfWork:
                     refusal = error
                 changes = batch.seal()
                 if changes:
+                    if request.fence is not None:
+                        changes.fences.add(request.fence)
                     session.write(changes)
             except BaseException:
                 undo(batch)

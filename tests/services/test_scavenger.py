@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db.models import F
 
+from orchestrator.conf import HugoSettings
 from orchestrator.core.liveness import Damage
 from orchestrator.models import (
     CurrentExecution,
@@ -21,6 +22,7 @@ from orchestrator.services.scavenger import Report, scavenge
 from tests.core import builders as build
 from tests.services.paying import Paying, child, story, wait_for, wait_until_nothing_is_owed
 from tests.store.consistency import check_database, current_run
+from tests.store.process import until
 
 pytestmark = pytest.mark.usefixtures("default_database")
 
@@ -200,6 +202,17 @@ def test_pages_end_where_the_next_begins(monkeypatch: pytest.MonkeyPatch) -> Non
         assert report.mended == {Damage.LOST_TASK: 10, Damage.ORPHAN_WAKE: 1}
         for name in names:
             finish(process, name)
+
+
+@pytest.mark.parametrize(("interval", "hinted"), [(0.05, False), (3600, True)])
+def test_a_process_looks_by_itself_and_when_it_is_told_to(begun: str, interval: float, hinted: bool) -> None:
+    DispatchTask.objects.all().delete()
+    with Paying(settings=HugoSettings(sweep_interval=3600, scavenger_interval=interval)) as process:
+        if hinted:
+            process.engine.hinted("history", [])
+        finish(process, begun)
+        until(lambda: process.engine.scavenger.report.mended, "the report")
+        assert process.engine.scavenger.report.mended == {Damage.LOST_TASK: 1}
 
 
 def test_nothing_is_found_in_a_busy_database() -> None:

@@ -1,6 +1,7 @@
 """Debts between runs: paid after the commit, found again by the next process, not stopped by those that always fail."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from uuid import uuid4
@@ -12,17 +13,19 @@ from pytest_django import DjangoDbBlocker
 from orchestrator.core.transfers import TransferKind
 from orchestrator.errors import Unavailable
 from orchestrator.models import TransferTask
-from orchestrator.services import transfers
+from orchestrator.services import dead_letters, transfers
+from orchestrator.services.dead_letters import DeadLetters
 from orchestrator.services.shards import SoleOwner
 from orchestrator.services.transfers import Transfers
 from orchestrator.store import lane
-from orchestrator.store.ports import Transfer
+from orchestrator.store.ports import Failure, Transfer
 from tests.core import builders as build
 from tests.services.paying import Paying, child, owed, story, wait_for, wait_until_nothing_is_owed
 from tests.store.process import ALIAS, until
 from tests.support.databases import alias
 
 UNKNOWN_KIND = 99
+LIMIT = 3
 
 
 def debt(number: int = 1, kind: int = TransferKind.CLOSE) -> Transfer:
@@ -40,6 +43,8 @@ class Ledger:
         paid: in their order.
         failures: what the next payments of a run fail with.
         unreadable: how often the table cannot be read.
+        noted: the failures of each run that count.
+        given_up: debts that have failed too often.
     """
 
     def __init__(self, *stored: Transfer) -> None:
@@ -48,6 +53,8 @@ class Ledger:
         self.failures: dict[str, list[Exception]] = {}
         self.unreadable = 0
         self.reads = 0
+        self.noted: Counter[str] = Counter()
+        self.given_up: list[Transfer] = []
 
     def transfers(self, before: int, limit: int, shards: list[int] | None) -> list[Transfer]:
         """See Store."""
@@ -65,6 +72,14 @@ class Ledger:
         self.paid.append(transfer)
         if transfer in self.stored:
             self.stored.remove(transfer)
+
+    def record_failure(self, task: Transfer, failure: Failure, pause: Callable[[int], int | None], fence: None) -> bool:
+        """See Store."""
+        self.noted[task.run_id] += 1
+        if pause(self.noted[task.run_id]) is not None:
+            return False
+        self.given_up.append(task)
+        return True
 
 
 def no_hint(shards: Collection[int]) -> None:
@@ -85,14 +100,16 @@ async def eventually(condition: Callable[[], object]) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses that nobody notices."""
-    monkeypatch.setattr(transfers, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(transfers, "LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(dead_letters, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(dead_letters, "LONGEST_PAUSE", 0.002)
     monkeypatch.setattr(transfers, "SWEEP", 0.005)
 
 
 def started(ledger: Ledger, now: int = 10 * transfers.OLD) -> Transfers:
     """A payer that has begun."""
-    payer = Transfers(ledger, lambda: now, SoleOwner(1), no_hint)  # type: ignore[arg-type]
+    noted = DeadLetters(ledger, lambda: now, LIMIT)  # type: ignore[arg-type]
+    noted.start(run_db)
+    payer = Transfers(ledger, lambda: now, SoleOwner(1), no_hint, noted)  # type: ignore[arg-type]
     payer.pay = ledger.pay
     payer.start(asyncio.get_running_loop(), run_db)
     return payer
@@ -122,12 +139,28 @@ async def test_a_debt_is_tried_until_it_is_paid(quick: None) -> None:
     payer.note([debt(1)])
     await eventually(lambda: ledger.paid)
     await payer.stop()
+    assert ledger.noted == {"run-1": 1}
+
+
+async def test_a_debt_that_always_fails_is_given_up(quick: None) -> None:
+    ledger = Ledger()
+    ledger.failures["run-1"] = [Unavailable("no")] * LIMIT + [RuntimeError("poison")] * 1_000_000
+    payer = started(ledger)
+    payer.note([debt(1)])
+    await eventually(lambda: ledger.given_up)
+    left = len(ledger.failures["run-1"])
+    payer.note([debt(2)])
+    await eventually(lambda: ledger.paid)
+    await payer.stop()
+    assert [each.run_id for each in ledger.paid] == ["run-2"]
+    assert ledger.noted == {"run-1": LIMIT}
+    assert len(ledger.failures["run-1"]) == left == 1_000_000 - LIMIT
 
 
 async def test_debts_that_always_fail_do_not_stop_the_others(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "AT_ONCE", 1)
     ledger = Ledger()
-    ledger.failures = {f"run-{number}": [RuntimeError("poison")] * 1_000_000 for number in range(10)}
+    ledger.failures = {f"run-{number}": [Unavailable("no")] * 1_000_000 for number in range(10)}
     payer = started(ledger)
     payer.note([debt(number) for number in range(12)])
     await eventually(lambda: len(ledger.paid) == 2)

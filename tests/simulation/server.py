@@ -96,7 +96,7 @@ class Server:
         self.connection = connection
         self.tasks: list[asyncio.Task[Any]] = []
         self.engine = Engine(
-            HugoSettings(),
+            HugoSettings(scavenger_interval=0),
             Cluster("simulated", SHARDS),
             FaultyStore(tables, SHARDS, connection),
             token_key=b"a key of the simulation",
