@@ -51,6 +51,7 @@ class RedisNotifier:
         self._full = False
         self._connected = False
         self._told_away = False
+        self._stopping = False
         self._complaint = ""
         self._tried = asyncio.Event()
         self._wake = asyncio.Event()
@@ -75,6 +76,8 @@ class RedisNotifier:
 
     async def stop(self) -> None:
         """See Notifier."""
+        # The client may take a cancellation for the end of its connection; then the flag ends the task.
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -114,7 +117,7 @@ class RedisNotifier:
         return outbox
 
     async def _write(self) -> None:
-        while True:
+        while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
             try:
@@ -132,7 +135,7 @@ class RedisNotifier:
 
     async def _read(self, receive: Receive) -> None:
         pause = SHORTEST_PAUSE_S
-        while True:
+        while not self._stopping:
             try:
                 await self._listen(receive)
             except (RedisError, OSError) as error:
@@ -147,7 +150,7 @@ class RedisNotifier:
         async with self._client.pubsub() as subscription:
             await subscription.subscribe(self._channel(""), self._channel(self.member))
             probed = False
-            while True:
+            while not self._stopping:
                 message = await subscription.get_message(timeout=QUIET_S)
                 if message is None:
                     if probed:

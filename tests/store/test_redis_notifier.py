@@ -233,3 +233,14 @@ async def test_what_was_sent_before_the_stop_arrives(redis: Redis, one_and_other
     await until(lambda: other.heard)
 
     assert other.texts == ["goodbye"]
+
+
+async def test_stop_while_a_message_is_on_its_way_ends(redis: Redis, one_and_other: tuple[Member, Member]) -> None:
+    """The client may swallow a cancellation: it takes it for the end of its connection."""
+    for turns in range(40):
+        leaving = await Member(redis.url, f"leaving-{turns}").start()
+        leaving.send("other", "goodbye")
+        for _ in range(turns % 20):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await leaving.notifier.stop()
