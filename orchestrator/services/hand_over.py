@@ -16,7 +16,6 @@ from temporalio.api.taskqueue.v1 import TaskQueueConfig
 
 from orchestrator.conf import HugoSettings
 from orchestrator.core.wire import SECOND
-from orchestrator.services.loops import Loops
 from orchestrator.services.peers import Message, Peers
 from orchestrator.services.pollers import PollerInfo, QueueKey
 from orchestrator.services.presence import NOW, PACE, RECENT, Polled, Presence
@@ -55,10 +54,17 @@ class TasksSent(Message, frozen=True):
 
 
 class PollsWaiting(Message, frozen=True):
-    """How many polls of the sender wait, told to the home of the queue; and by the home when it gets tasks, if none."""
+    """How many polls of the sender wait, told to the home of a queue."""
 
     queue: QueueKey
     count: int
+
+
+class NoPollWaits(Message, frozen=True):
+    """The answer of the home when it gets tasks, and has as many already; with its clocks of fairness, by level."""
+
+    queue: QueueKey
+    clocks: dict[int, int]
 
 
 class ConfigsChanged(Message, frozen=True):
@@ -78,9 +84,9 @@ class HandOver(Queues):
         self.tasks_sent = 0
         self._peers = peers
         self.presence = Presence(peers, clock, self._moved)
-        self._loops = Loops()
         peers.on(TasksSent, self._take_in)
         peers.on(PollsWaiting, self._asked)
+        peers.on(NoPollWaits, self._busy)
         peers.on(ConfigsChanged, lambda *_: self._look_at_configs())
 
     def start(self, loop: asyncio.AbstractEventLoop, run_db: Callable[..., Awaitable[Any]]) -> None:
@@ -88,11 +94,6 @@ class HandOver(Queues):
         super().start(loop, run_db)
         if not self._peers.alone:
             self._loops.go("hugo-presence", self._tell)
-
-    async def stop(self) -> None:
-        """Stops both."""
-        await self._loops.stop()
-        await super().stop()
 
     def elsewhere(self, key: QueueKey) -> list[str]:
         """The other processes that poll a queue."""
@@ -154,8 +155,8 @@ class HandOver(Queues):
             for key in {_key(task) for task in kept}:
                 queue = self._queue(key)
                 self._ask(key, queue)
-                if not queue.home and not queue.wanted and sender in queue.others:
-                    self._peers.tell(sender, PollsWaiting(key, 0))
+                if not queue.home and not queue.wanted and (sender in queue.others or queue.fair):
+                    self._peers.tell(sender, NoPollWaits(key, queue.clocks()))
 
     def _sorted(self, tasks: list[Task], sender: str) -> tuple[list[Task], Packets]:
         """What stays here, and what goes home."""
@@ -253,7 +254,18 @@ class HandOver(Queues):
         if not self.presence.elsewhere(key):
             return tasks
         before = self._clock() - IN_HAND
-        return [task for task in tasks if task.created_time < before]
+        unheld = [task for task in tasks if task.created_time < before]
+        if len(unheld) < len(tasks) and self._loop is not None:
+            self._loop.call_later(IN_HAND / SECOND, self._look_again, key)
+        return unheld
+
+    def _look_again(self, key: QueueKey) -> None:
+        """Reads the table of a queue once more, if polls wait."""
+        with self._lock:
+            queue = self._queues.get(key)
+            if queue is not None and queue.wanted and not queue.home:
+                queue.horizon = FIRST
+                self._plan(key, queue)
 
     # Polls that wait, and where.
 
@@ -274,15 +286,20 @@ class HandOver(Queues):
     def _asked(self, sender: str, message: PollsWaiting) -> None:
         with self._lock:
             queue = self._queue(message.queue)
-            if queue.home == sender:
-                queue.busy_until = self._clock() + LONGEST
             if queue.home:
-                return
+                return  # The sender will find out, and ask the right one.
             queue.asked[sender] = message.count
             handed = self._hand_out(queue, self._clock())
             self._plan(message.queue, queue)
         for poller in handed:
             poller.resolve()
+
+    def _busy(self, sender: str, message: NoPollWaits) -> None:
+        with self._lock:
+            queue = self._queue(message.queue)
+            if queue.home == sender:
+                queue.busy_until = self._clock() + LONGEST
+                queue.follow(message.clocks)
 
     def _queue(self, key: QueueKey) -> Queue:
         found = self._queues.get(key)

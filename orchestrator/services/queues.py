@@ -16,9 +16,11 @@ from typing import Any
 from temporalio.api.enums.v1 import RateLimitSource
 from temporalio.api.taskqueue.v1 import TaskQueueConfig
 
+from hugo.go import run
 from orchestrator.conf import HugoSettings
 from orchestrator.core.run import ACTIVITY
 from orchestrator.core.wire import SECOND
+from orchestrator.services.loops import Loops
 from orchestrator.services.pollers import Poller, PollerInfo, QueueKey
 from orchestrator.services.queue import BACKLOG, FIRST, Queue
 from orchestrator.store.ports import Store, Task
@@ -45,19 +47,16 @@ class Queues:
         self._order = itertools.count()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run_db: Callable[..., Awaitable[Any]] | None = None
-        self._sweeper: asyncio.Task[None] | None = None
-        self._readers: set[asyncio.Task[None]] = set()
+        self._loops = Loops()
 
     def start(self, loop: asyncio.AbstractEventLoop, run_db: Callable[..., Awaitable[Any]]) -> None:
         """Begins to sweep."""
         self._loop, self._run_db = loop, run_db
-        self._sweeper = loop.create_task(self._sweep(), name="hugo-sweep")
+        self._loops.go("hugo-sweep", self._sweep)
 
     async def stop(self) -> None:
-        """Stops sweeping."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        """Stops its loops."""
+        await self._loops.stop()
 
     def forget(self, key: QueueKey, task: Task) -> None:
         """A task taken from memory was started, or turned out to be over."""
@@ -253,9 +252,7 @@ class Queues:
             except Exception:
                 logger.exception("reading %s failed", what)
 
-        assert self._loop is not None
-        self._readers.add(task := self._loop.create_task(read()))
-        task.add_done_callback(self._readers.discard)
+        run(read)
 
     async def _read_configs(self) -> None:
         """Learns what operators want of the queues."""
@@ -289,8 +286,6 @@ class Queues:
                 continue
             try:
                 await self._sweep_once(waiting)
-            except asyncio.CancelledError:
-                raise
             except Exception:
                 logger.exception("looking for stored tasks failed")
 
