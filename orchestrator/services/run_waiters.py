@@ -36,11 +36,11 @@ class RunWaiter:
 
 
 class RunWaiters:
-    """All waiting callers of this process."""
+    """All waiting callers of this process, in the order in which they came."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[str, set[RunWaiter]] = {}
+        self._waiting: dict[str, dict[RunWaiter, None]] = {}
         self._draining = False
         self.announce: Callable[[RunWaiter], None] = lambda _: None
 
@@ -52,7 +52,7 @@ class RunWaiters:
             if self._draining:
                 future.set_result(None)
                 return waiter
-            self._waiting.setdefault(run.run_id, set()).add(waiter)
+            self._waiting.setdefault(run.run_id, {})[waiter] = None
         self.announce(waiter)
         return waiter
 
@@ -62,7 +62,7 @@ class RunWaiters:
         with self._lock:
             waiting = self._waiting.get(run_id)
             if waiting is not None:
-                waiting.discard(waiter)
+                waiting.pop(waiter, None)
                 if not waiting:
                     del self._waiting[run_id]
 

@@ -69,7 +69,9 @@ class UpdatesRefused(Message, frozen=True):
 
 
 class UpdateWaiters:
-    """All waiting callers of this process. A transition adds them after its commit, so they miss nothing.
+    """All waiting callers of this process, in the order in which they came.
+
+    A transition adds them after its commit, so they miss nothing.
 
     Args:
         peers: the other processes.
@@ -79,7 +81,7 @@ class UpdateWaiters:
     def __init__(self, peers: Peers, interest: RunInterest) -> None:
         self._peers = peers
         self._interest = interest
-        self._waiting: dict[tuple[str, str], set[UpdateWaiter]] = {}
+        self._waiting: dict[tuple[str, str], dict[UpdateWaiter, None]] = {}
         self._lock = threading.Lock()
         self._draining = False
         peers.on(UpdatesRefused, self._refused)
@@ -89,7 +91,7 @@ class UpdateWaiters:
         with self._lock:
             draining = self._draining
             if not draining:
-                self._waiting.setdefault((waiter.run_id, waiter.update_id), set()).add(waiter)
+                self._waiting.setdefault((waiter.run_id, waiter.update_id), {})[waiter] = None
         if draining:
             waiter.future.get_loop().call_soon_threadsafe(waiter.release)
 
@@ -99,7 +101,7 @@ class UpdateWaiters:
         with self._lock:
             waiting = self._waiting.get(key)
             if waiting is not None:
-                waiting.discard(waiter)
+                waiting.pop(waiter, None)
                 if not waiting:
                     del self._waiting[key]
 
