@@ -18,6 +18,7 @@ class HugoSettings:
         shard_count: shards of a new database; fixed by its first migrate. None: 4 on SQLite, 512 elsewhere.
         database: the Django database alias the server keeps its state in.
         redis_url: the Redis over which the processes of a cluster wake each other; empty for none.
+        celery_app: dotted path of the Celery application whose workers on `hugo.*` queues own shards; empty for none.
         default_namespace_retention: seconds the namespace `default` keeps closed executions.
         transport: `auto`, `envoy` or `aio`.
         trusted_network: whether `hugo frontend` may listen beyond loopback although calls are not authenticated: only
@@ -56,6 +57,7 @@ class HugoSettings:
     shard_count: int | None = None
     database: str = "default"
     redis_url: str = ""
+    celery_app: str = ""
     default_namespace_retention: int = 24 * 3600
     transport: str = "auto"
     trusted_network: bool = False

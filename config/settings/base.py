@@ -61,9 +61,11 @@ DATABASES: dict[str, dict[str, Any]] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 HUGO_FROM_ENVIRONMENT = {
+    "HUGO_CELERY_APP": ("CELERY_APP", env.str),
     "REDIS_URL": ("REDIS_URL", env.str),
     "HUGO_HTTP_THREADS": ("HTTP_THREADS", env.int),
     "HUGO_SHARD_COUNT": ("SHARD_COUNT", env.int),
+    "HUGO_SHARD_LEASE": ("SHARD_LEASE", env.float),
     "HUGO_SUGGEST_CONTINUE_AS_NEW_COUNT": ("SUGGEST_CONTINUE_AS_NEW_COUNT", env.int),
     "HUGO_TRANSPORT": ("TRANSPORT", env.str),
     "HUGO_TRUSTED_NETWORK": ("TRUSTED_NETWORK", env.bool),
@@ -75,6 +77,9 @@ HUGO_FROM_ENVIRONMENT = {
 HUGO: dict[str, Any] = {
     key: read(variable) for variable, (key, read) in HUGO_FROM_ENVIRONMENT.items() if variable in env.ENVIRON
 }
+
+if HUGO.get("REDIS_URL"):
+    HUGO.setdefault("CELERY_APP", "config.celery.app")
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 _broker = brokers.from_redis_url(env.str("CELERY_BROKER_URL", default=REDIS_URL))

@@ -371,17 +371,22 @@ def unimplemented(method: str) -> Unimplemented:
 
 def build() -> EngineHandlers:
     """The handlers of `hugo dev`, over the database of the settings."""
-    return _build("dev")
+    return _build("dev", owns_shards=True)
 
 
 def build_frontend() -> EngineHandlers:
     """The handlers of `hugo frontend`."""
-    return _build("frontend")
+    return _build("frontend", owns_shards=False)
 
 
-def _build(role: str) -> EngineHandlers:
+def build_owning_frontend() -> EngineHandlers:
+    """The handlers of `hugo frontend --own-shards`."""
+    return _build("frontend", owns_shards=True)
+
+
+def _build(role: str, *, owns_shards: bool) -> EngineHandlers:
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     django.setup()
-    return EngineHandlers(partial(engine_of_process, role))
+    return EngineHandlers(partial(engine_of_process, role, owns_shards=owns_shards))

@@ -84,6 +84,7 @@ def dev(grpc_port: int, http_port: int, data: Path | None, transport: str | None
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share the ports.")
 @TRANSPORT
 @click.option("--migrate", is_flag=True, help="Migrate the database first, one process at a time.")
+@click.option("--own-shards", is_flag=True, help="Fire timers and pay debts too, where no Celery worker does.")
 def frontend(
     host: str,
     grpc_port: int,
@@ -91,11 +92,14 @@ def frontend(
     workers: int,
     transport: str | None,
     migrate: bool,
+    own_shards: bool,
 ) -> None:
     """Serve Temporal's API over gRPC, beside other frontends on the same port and the Celery workers of the cluster.
 
     Every frontend may share its port with others on the machine (SO_REUSEPORT). With --workers above one this process
     supervises that many: it starts again, with a growing pause, what dies. SIGTERM and Ctrl-C drain and end them.
+
+    A frontend owns no shards: Celery workers on the hugo.* queues fire the timers and pay the debts of runs.
 
     When all serve, one line on standard output says where:
 
@@ -106,5 +110,18 @@ def frontend(
     """
     from orchestrator.management.frontend import run_frontend
 
-    status = run_frontend(host, grpc_port, http_port, workers, transport, migrate=migrate)
+    status = run_frontend(host, grpc_port, http_port, workers, transport, migrate=migrate, own_shards=own_shards)
     raise SystemExit(status)
+
+
+@hugo.command(short_help="Show the processes of the cluster, and what each has done.")
+def processes() -> None:
+    """Show the live processes of the cluster: who each is, the shards it owns, and what it has done since it started.
+
+    TRANSITIONS are operations on runs, in so many COMMITS; TIMERS fired and DEBTS paid for other runs are the work of
+    who owns shards; TASKS SENT went to polls in other processes. Without Redis, or where a process does not answer,
+    there is a question mark.
+    """
+    from orchestrator.management.processes import show_processes
+
+    show_processes()

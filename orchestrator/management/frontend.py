@@ -16,6 +16,8 @@ from orchestrator.services.bootstrap import SchemaMismatch, check_shared
 
 STOP_SECONDS = 10.0
 """Seconds a frontend may take to drain: polls end at once, a commit in flight within its timeout."""
+FRONTEND = "orchestrator.grpc.handlers:build_frontend"
+OWNING_FRONTEND = "orchestrator.grpc.handlers:build_owning_frontend"
 SUPERVISOR_PATIENCE = STOP_SECONDS + 5.0
 
 
@@ -27,6 +29,7 @@ def run_frontend(
     transport: str | None,
     *,
     migrate: bool,
+    own_shards: bool,
 ) -> int:
     """Serves until a signal comes, in this process or in several that this one supervises.
 
@@ -37,6 +40,7 @@ def run_frontend(
         workers: serving processes; one serves by itself, more are supervised.
         transport: `auto`, `envoy` or `aio`; None for what the settings say.
         migrate: whether to migrate the database first.
+        own_shards: whether it takes its share of the shards, for a site without Celery workers.
 
     Returns:
         The exit status: 0 after a signal, 1 when the server died.
@@ -55,7 +59,7 @@ def run_frontend(
     welcome = Welcome("Hugo frontend", name, reason, library.server_version, database)
 
     if workers > 1:
-        return _run_supervised(address, grpc_port, http_port, workers, name, welcome)
+        return _run_supervised(address, grpc_port, http_port, workers, name, welcome, own_shards=own_shards)
 
     def say(serving: Transport) -> None:
         welcome.say_places(address, serving.port, serving.http_port)
@@ -64,7 +68,7 @@ def run_frontend(
         host=address,
         port=grpc_port,
         http_port=http_port,
-        handlers="orchestrator.grpc.handlers:build_frontend",
+        handlers=OWNING_FRONTEND if own_shards else FRONTEND,
         reuse_port=True,
         reflection=library.reflection,
         stop_seconds=STOP_SECONDS,
@@ -73,7 +77,14 @@ def run_frontend(
 
 
 def _run_supervised(
-    address: str, grpc_port: int, http_port: int | None, workers: int, transport: str, welcome: Welcome
+    address: str,
+    grpc_port: int,
+    http_port: int | None,
+    workers: int,
+    transport: str,
+    welcome: Welcome,
+    *,
+    own_shards: bool,
 ) -> int:
     with ExitStack() as held:
         try:
@@ -85,6 +96,7 @@ def _run_supervised(
         arguments = [
             *("hugo", "frontend", "--host", address, "--transport", transport),
             *("--grpc-port", str(grpc), "--http-port", "none" if http is None else str(http)),
+            *(("--own-shards",) if own_shards else ()),
         ]
         children = [Child(number, "django", arguments) for number in range(1, workers + 1)]
         return asyncio.run(supervise(children, lambda: welcome.say_places(address, grpc, http), SUPERVISOR_PATIENCE))

@@ -6,10 +6,12 @@ Nobody waits for the broker but a thread of its own; what it was about to send w
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from celery import Celery
 from kombu import Connection, Producer
+
+from orchestrator.services.shard_hints import Hints
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,14 @@ class CeleryHints:
 
     Args:
         app: the application whose workers consume the `hugo.*` queues.
+        role: of the owner of a shard; empty when nobody is known to own it.
+        others: where hints go for shards that a process of another kind owns.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, role: Callable[[int], str], others: Hints) -> None:
         self._app = app
+        self._role = role
+        self._others = others
         self._lock = threading.Lock()
         self._waiting: dict[str, set[int]] = {}
         self._some = threading.Event()
@@ -40,15 +46,21 @@ class CeleryHints:
 
     def wake(self, queue: str, shards: Collection[int]) -> None:
         """See Hints; the first one starts the thread."""
+        others = [shard for shard in shards if self._role(shard) not in ("", "worker")]
+        if others:
+            self._others.wake(queue, others)
+        if len(others) == len(shards):
+            return
         with self._lock:
-            self._waiting.setdefault(queue, set()).update(shards)
+            self._waiting.setdefault(queue, set()).update(set(shards).difference(others))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hugo-hints", daemon=True)
                 self._thread.start()
         self._some.set()
 
     def stop(self) -> None:
-        """Ends, and drops what waits; leaves the thread behind while the broker holds it up."""
+        """See Hints; leaves the thread behind while the broker holds it up."""
+        self._others.stop()
         self._stopping.set()
         self._some.set()
         if self._thread is not None:
@@ -68,7 +80,8 @@ class CeleryHints:
     def _send_over(self, connection: Connection) -> None:
         """Sends until it is told to stop; raises what keeps it from that."""
         # Not the default channel, which waits until there is a broker.
-        producer = self._app.amqp.Producer(connection.channel(), auto_declare=False)
+        channel = connection.channel()  # type: ignore[no-untyped-call]
+        producer = self._app.amqp.Producer(channel, auto_declare=False)
         while not self._stopping.is_set():
             self._some.wait()
             self._some.clear()

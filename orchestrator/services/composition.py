@@ -8,6 +8,7 @@ from functools import partial
 
 from django.conf import settings as django_settings
 from django.db import connections
+from django.utils.module_loading import import_string
 
 from orchestrator import __version__
 from orchestrator.conf import HugoSettings, hugo_settings
@@ -15,6 +16,7 @@ from orchestrator.services.bootstrap import check_database
 from orchestrator.services.cluster_clock import ClusterClock
 from orchestrator.services.engine import Engine, uuid7
 from orchestrator.services.shard_controller import Membership
+from orchestrator.services.shard_hints import Hints
 from orchestrator.services.transfer_kinds import pay
 from orchestrator.store.members_sql import SqlClusterStore
 from orchestrator.store.mysql import MysqlStore
@@ -25,17 +27,15 @@ from orchestrator.store.sql import SqlStore
 NAME_LENGTH = 63
 """Of what PostgreSQL keeps of a name, in bytes."""
 
-OWNERS = {"dev", "worker"}
-"""The roles of processes that own shards."""
 
-
-def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engine:
+def build_engine(settings: HugoSettings, secret: str, role: str = "dev", *, owns_shards: bool = True) -> Engine:
     """An engine over the database of the settings.
 
     Args:
         settings: of the library.
         secret: from which the key of task tokens is derived; the same in every process of a cluster.
         role: what this process is; its name as a member, and the names of its connections, tell it.
+        owns_shards: whether it takes its share of the shards.
 
     Raises:
         SchemaMismatch: the database was made for another version or other settings.
@@ -43,7 +43,7 @@ def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engi
     name_connections(settings.database, role)
     cluster = check_database(settings.database)
     lanes = lanes_of(settings)
-    membership = membership_of(settings, role)
+    membership = membership_of(settings, role, owns_shards=owns_shards)
     member = f"{role}-{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
     key = hashlib.sha256(b"hugo task tokens\0" + secret.encode()).digest()
     engine = Engine(
@@ -58,23 +58,25 @@ def build_engine(settings: HugoSettings, secret: str, role: str = "dev") -> Engi
         membership=membership,
     )
     engine.transfers.pay = partial(pay, engine)
+    if settings.celery_app:
+        engine.hints = celery_hints(settings, engine)
     return engine
 
 
-def engine_of_process(role: str) -> Engine:
+def engine_of_process(role: str, *, owns_shards: bool = True) -> Engine:
     """The engine of a server process, by the settings.
 
     The connection it used on the calling thread, which need not live on, is closed.
 
     Args:
-        role: see `build_engine`.
+        role, owns_shards: see `build_engine`.
 
     Raises:
         SchemaMismatch: the database was made for another version or other settings.
     """
     settings = hugo_settings()
     try:
-        return build_engine(settings, django_settings.SECRET_KEY, role)
+        return build_engine(settings, django_settings.SECRET_KEY, role, owns_shards=owns_shards)
     finally:
         connections[settings.database].close()
 
@@ -95,7 +97,7 @@ def store_of(alias: str, shard_count: int) -> Store:
     return SqlStore(alias, shard_count)
 
 
-def membership_of(settings: HugoSettings, role: str) -> Membership | None:
+def membership_of(settings: HugoSettings, role: str, *, owns_shards: bool) -> Membership | None:
     """How a process shares the shards with others; None on SQLite, which has one process only."""
     if connections[settings.database].vendor == "sqlite":
         return None
@@ -104,7 +106,7 @@ def membership_of(settings: HugoSettings, role: str) -> Membership | None:
         ClusterClock(),
         role=role,
         version=__version__,
-        owns_shards=role in OWNERS,
+        owns_shards=owns_shards,
         lease=settings.shard_lease,
     )
 
@@ -117,6 +119,17 @@ def notifier_of(settings: HugoSettings, cluster_id: str, member: str) -> Notifie
     from orchestrator.store.redis_notifier import RedisNotifier
 
     return RedisNotifier(connect(settings.redis_url), cluster_id, member)
+
+
+def celery_hints(settings: HugoSettings, engine: Engine) -> Hints:
+    """What reaches Celery workers that own shards."""
+    from orchestrator.services.celery_hints import CeleryHints
+
+    def role(shard: int) -> str:
+        owner = engine.shards.owner(shard)
+        return next((member.role for member in engine.members if member.name == owner), "")
+
+    return CeleryHints(import_string(settings.celery_app), role, engine.shard_hints)
 
 
 def lanes_of(settings: HugoSettings) -> int:

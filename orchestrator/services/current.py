@@ -7,6 +7,7 @@ and a server finds the tasks in them.
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -48,6 +49,16 @@ def clear_running(engine: Engine) -> None:
     global _running
     if _running is engine:
         _running = None
+
+
+def hint(queue: str, shards: Sequence[int]) -> None:
+    """Tells the running engine, from any thread, that a queue of some shards is worth a look; of all, if none is named.
+
+    Where no engine runs nothing happens: whoever owns the shards looks by itself before long.
+    """
+    engine = _running
+    if engine is not None:
+        engine.hinted(queue, shards)
 
 
 def forget_detached() -> None:

@@ -27,6 +27,7 @@ from orchestrator.services.scavenger import Scavenger
 from orchestrator.services.shard_controller import Membership, ShardController
 from orchestrator.services.shard_hints import HISTORY, TIMER, TRANSFER, Hints, ShardHints
 from orchestrator.services.shards import Shards, SoleOwner
+from orchestrator.services.tally import answer_tally
 from orchestrator.services.task_token import TokenCodec
 from orchestrator.services.timers import Timers
 from orchestrator.services.transfers import Transfers
@@ -146,6 +147,7 @@ class Engine:
         self.shard_hints.on(TRANSFER, self.transfers.look)
         self.shard_hints.on(HISTORY, self.scavenger.look)
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hugo-db")
+        answer_tally(self)
         self.peers.on(NamespaceChanged, lambda _, told: self._forget_namespace(told.name))
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -180,6 +182,7 @@ class Engine:
         assert self._loop is not None
         await self._loop.run_in_executor(None, self.unit_of_work.stop)
         await self.shards.stop()
+        await self._loop.run_in_executor(None, self.hints.stop)
         await self.peers.stop()
         await self._loop.run_in_executor(None, self._end_threads)
 

@@ -34,6 +34,10 @@ class Hints(Protocol):
         """Has a queue of shards looked at; callable from any thread, never waits and never raises."""
         ...
 
+    def stop(self) -> None:
+        """Ends sending; what waits is dropped."""
+        ...
+
 
 class ShardHints:
     """The hints that reach this process, and those it sends to the owners of shards directly.
@@ -59,6 +63,10 @@ class ShardHints:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins to send and to look; what came before is gone."""
         self._loop = loop
+
+    def stop(self) -> None:
+        """See Hints."""
+        self._loop = None
 
     def wake(self, queue: str, shards: Collection[int]) -> None:
         """See Hints."""
@@ -89,7 +97,8 @@ class ShardHints:
             self._send()
 
     def _send(self) -> None:
-        assert self._loop is not None
+        if self._loop is None:
+            return
         waiting, self._waiting = self._waiting, {}
         self._sending = bool(waiting)
         for (queue, passed_on), shards in waiting.items():

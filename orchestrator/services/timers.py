@@ -37,6 +37,9 @@ class Timers:
     Args:
         hint: has the owners of other shards look.
         dead_letters: takes what always fails.
+
+    Attributes:
+        fired: wake-ups, since the start.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Timers:
         hint: Callable[[Collection[int]], None],
         dead_letters: DeadLetters,
     ) -> None:
+        self.fired = 0
         self._store = store
         self._unit_of_work = unit_of_work
         self._clock = clock
@@ -144,6 +148,7 @@ class Timers:
                 except Exception as error:
                     logger.warning("waking %s failed: %s", wake.workflow_id, error)
                     return await self._dead_letters.failed(wake, error) is Verdict.OVER
+            self.fired += 1
         except LeaseLost:
             logger.info("the wake-up of %s is left to the next owner of its shard", wake.workflow_id)
         except OverLimit as error:

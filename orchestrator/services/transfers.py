@@ -44,6 +44,7 @@ class Transfers:
 
     Attributes:
         pay: pays one debt, and ends when its row is gone; called again when it raises, but not for ever.
+        paid: debts, since the start.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Transfers:
         dead_letters: DeadLetters,
     ) -> None:
         self.pay: Payment = _nobody
+        self.paid = 0
         self._store = store
         self._clock = clock
         self._shards = shards
@@ -144,6 +146,7 @@ class Transfers:
                     level = logging.WARNING if failures + 1 >= FAILURES_TOLD else logging.INFO
                     logger.log(level, "a debt of %s, kind %d, waits: %r", transfer.workflow_id, transfer.kind, error)
                     return await self._dead_letters.failed(transfer, error) is Verdict.OVER
+        self.paid += 1
         return True
 
     async def _watch(self) -> None:

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +24,19 @@ def application(url: str, prefix: str) -> Celery:
     app = Celery("hints", broker=url, set_as_current=False)
     app.conf.broker_transport_options = {"global_keyprefix": prefix, "socket_connect_timeout": 1}
     return app
+
+
+class Direct:
+    """Hints to owners that are no Celery workers, as they were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[int]]] = []
+
+    def wake(self, queue: str, shards: Collection[int]) -> None:
+        self.asked.append((queue, sorted(shards)))
+
+    def stop(self) -> None:
+        pass
 
 
 class Broker:
@@ -60,7 +73,7 @@ def broker(redis_server: str) -> Iterator[Broker]:
 @pytest.fixture
 def hints(broker: Broker) -> Iterator[CeleryHints]:
     """Hints to its queues."""
-    made = CeleryHints(broker.app)
+    made = CeleryHints(broker.app, lambda shard: "worker" if shard % 2 else "", Direct())
     yield made
     made.stop()
 
@@ -117,10 +130,22 @@ def test_queue_that_nobody_consumes_stays_short(
     assert len(broker.messages("hugo.timer")) == BACKLOG
 
 
+def test_owners_of_other_kinds_are_told_directly(broker: Broker) -> None:
+    direct = Direct()
+    hints = CeleryHints(broker.app, {1: "worker", 2: "frontend", 3: "dev", 4: ""}.__getitem__, direct)
+    hints.wake("timer", {1, 2, 3, 4})
+    hints.wake("transfer", {2})
+    assert direct.asked == [("timer", [2, 3]), ("transfer", [2])]
+    until(lambda: broker.shards("hugo.timer") == [[1, 4]])
+    hints.stop()
+    assert broker.messages("hugo.transfer") == []
+
+
 def test_broker_that_is_away_holds_nobody_up(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(celery_hints, "PAUSE", 0.01)
     caplog.set_level(logging.WARNING)
-    hints = CeleryHints(application(f"redis://127.0.0.1:{free_port()}/0", ""))
+    app = application(f"redis://127.0.0.1:{free_port()}/0", "")
+    hints = CeleryHints(app, lambda shard: "worker", Direct())
     hints.wake("timer", [1])
     until(lambda: "the broker does not answer" in caplog.text)
     for shard in range(1, 1000):
