@@ -143,6 +143,8 @@ class Queue:
 
     def place(self, share: Share, now: int) -> int:
         """The fairness pass of a task that is born."""
+        if self.home and self.busy_until < now:
+            self._levels.clear()
         level = self._levels.get(share.level)
         if level is None:
             if not share.key:
@@ -151,6 +153,16 @@ class Queue:
             self._levels[share.level] = level
         weight = self.weights.get(share.key)
         return level.place(share if weight is None else share._replace(weight=weight))
+
+    def clocks(self) -> dict[int, int]:
+        """The passes that are being handed out where fairness keys take turns, by level."""
+        return {number: level.clock for number, level in self._levels.items()}
+
+    def follow(self, clocks: dict[int, int]) -> None:
+        """Tasks that are born here take their turns by the clocks of the queue's home."""
+        for number, clock in clocks.items():
+            level = self._levels.setdefault(number, Level(clock))
+            level.handed_out(clock)
 
     def note(self, task: Task, order: int) -> bool:
         """Remembers a stored task; False when it is known already or belongs behind the horizon."""

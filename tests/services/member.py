@@ -61,13 +61,14 @@ class Member:
         )
         self.engine.transfers.pay = partial(pay, self.engine)
 
-    async def start(self, workflow_id: str, queue: str) -> str:
+    async def start(self, workflow_id: str, queue: str, **fields: Any) -> str:
         """StartWorkflowExecution; returns the run id."""
         request = StartWorkflowExecutionRequest(
             namespace="default",
             workflow_id=workflow_id,
             workflow_type=WorkflowType(name="Order"),
             task_queue=TaskQueue(name=queue),
+            **fields,
         )
         namespace = await self.engine.namespace("default")
         return (await self.engine.execute(start_workflow_execution(self.engine, namespace, request))).response.run_id

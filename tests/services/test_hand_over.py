@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
+from temporalio.api.common.v1 import Priority
 from temporalio.api.taskqueue.v1 import RateLimit, RateLimitConfig, TaskQueueConfig
 
 from orchestrator.conf import HugoSettings
@@ -120,6 +121,44 @@ async def test_a_rate_holds_for_the_polls_of_all_processes_together(two: tuple[M
 async def limited(member: Member, key: QueueKey) -> bool:
     """Whether a process knows of a rate of a queue."""
     return member.engine.matching.rate(key)[0] is not None
+
+
+async def test_a_key_with_many_tasks_keeps_no_other_one_waiting_wherever_they_are_born(
+    two: tuple[Member, Member],
+) -> None:
+    home, away = two
+    queue = await homed(two, at=0)
+    for member in two:
+        (await member.begin_poll(queue)).cancel()
+    for number in range(30):
+        await away.start(f"many-{number}", queue, priority=Priority(fairness_key="many"))
+        await until(lambda number=number: has_backlog(home, queue, number + 1))  # type: ignore[misc]
+    await away.start("one", queue, priority=Priority(fairness_key="few"))
+    await until(lambda: has_backlog(home, queue, 31))
+    first = [(await home.poll(queue)).workflow_execution.workflow_id for _ in range(3)]
+
+    assert "one" in first
+
+
+async def test_a_home_that_begins_with_others_finds_young_tasks_nobody_has(two: tuple[Member, Member]) -> None:
+    one, other = two
+    hub: Hub = one.engine.peers._notifier._hub  # type: ignore[attr-defined]
+    queue = await homed(two, at=0)
+    polling = await other.begin_poll(queue)
+    await until(lambda: knows(one, queue))
+    deliver, hub.deliver = hub.deliver, lambda delivery: None
+    await one.start("order", queue)
+    await until(lambda: sent(one, 1))
+    hub.deliver = deliver
+    here = await one.begin_poll(queue)
+    done, _ = await asyncio.wait([polling, here], return_when=asyncio.FIRST_COMPLETED)
+
+    assert [each.result().workflow_execution.workflow_id for each in done] == ["order"]
+
+
+async def sent(member: Member, count: int) -> bool:
+    """Whether a process has sent so many tasks to others."""
+    return member.engine.matching.tasks_sent == count
 
 
 async def test_tasks_nobody_polled_for_are_found_by_the_first_poll_of_any_process(
