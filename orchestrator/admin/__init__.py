@@ -3,6 +3,6 @@
 Importing this package registers the pages.
 """
 
-from orchestrator.admin import cluster, task_queues, workflows
+from orchestrator.admin import cluster, dead_letters, task_queues, workflows
 
-__all__ = ["cluster", "task_queues", "workflows"]
+__all__ = ["cluster", "dead_letters", "task_queues", "workflows"]

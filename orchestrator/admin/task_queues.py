@@ -21,7 +21,7 @@ class RunLink(ReadOnlyAdmin):
     """Rows that belong to a run."""
 
     list_filter: ClassVar[Any] = (NamespaceFilter,)
-    list_display_links = None
+    list_display_links: Any = None
 
     @admin.display(description=_("workflow"))
     def workflow(self, row: Any) -> str:

@@ -5,6 +5,9 @@ from typing import Any
 
 import click
 
+from orchestrator.management.dead_letters import dlq
+from orchestrator.management.scavenge import scavenge
+
 GRPC_PORT = 7233
 HTTP_PORT = 8233
 PORT = click.IntRange(0, 65535)
@@ -125,3 +128,7 @@ def processes() -> None:
     from orchestrator.management.processes import show_processes
 
     show_processes()
+
+
+hugo.add_command(dlq)
+hugo.add_command(scavenge)

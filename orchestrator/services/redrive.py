@@ -1,7 +1,8 @@
-"""Puts dead letters back to work."""
+"""What operators do to dead letters: put them back to work, or forget them."""
 
 from collections.abc import Iterable
 
+from orchestrator.models import DeadLetter
 from orchestrator.services.engine import Engine
 from orchestrator.store import dead_letters
 
@@ -22,3 +23,9 @@ def redrive(engine: Engine, letter_ids: Iterable[int]) -> int:
         done += 1
         engine.hinted(letter.queue, [letter.shard_id])
     return done
+
+
+def forget(engine: Engine, letter_ids: Iterable[int]) -> int:
+    """Deletes dead letters; returns how many there were."""
+    rows = DeadLetter.objects.using(engine.settings.database).filter(id__in=list(letter_ids))
+    return rows.delete()[0]
