@@ -25,7 +25,7 @@ from orchestrator.services.run_interest import RunInterest
 from orchestrator.services.run_waiters import RunWaiters
 from orchestrator.services.scavenger import Scavenger
 from orchestrator.services.shard_controller import Membership, ShardController
-from orchestrator.services.shard_hints import HISTORY, TIMER, TRANSFER, Hints, ShardHints
+from orchestrator.services.shard_hints import HISTORY, SYSTEM, TIMER, TRANSFER, VISIBILITY, Hints, ShardHints
 from orchestrator.services.shards import Shards, SoleOwner
 from orchestrator.services.tally import answer_tally
 from orchestrator.services.task_token import TokenCodec
@@ -146,6 +146,8 @@ class Engine:
         self.shard_hints.on(TIMER, lambda shards: self.timers.look())
         self.shard_hints.on(TRANSFER, self.transfers.look)
         self.shard_hints.on(HISTORY, self.scavenger.look)
+        self.shard_hints.on(VISIBILITY, self.scavenger.look)
+        self.shard_hints.on(SYSTEM, lambda shards: self.shards.look())
         self._threads = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hugo-db")
         answer_tally(self)
         self.peers.on(NamespaceChanged, lambda _, told: self._forget_namespace(told.name))
@@ -261,7 +263,7 @@ class Engine:
         return self.shards.members
 
     def hinted(self, queue: str, shards: Collection[int]) -> None:
-        """Told, from any thread, that a queue of some shards is worth a look; of all owned ones when none is named."""
+        """Told, from any thread, that a queue of some shards is worth a look; of all, if none is named."""
         self.shard_hints.hinted(queue, shards)
 
     def committed(self, runs: Collection[Loaded], wakes: list[Wake]) -> None:

@@ -106,7 +106,7 @@ class ShardController:
         self._expiry: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._run_db: RunDb | None = None
-        peers.on(MembersChanged, lambda sender, message: self._look_soon())
+        peers.on(MembersChanged, lambda sender, message: self.look())
 
     def owner(self, shard: int) -> str:
         """See Shards."""
@@ -124,7 +124,7 @@ class ShardController:
                 yield
         except LeaseLost as error:
             self._lose([fence.shard_id for fence in error.fences if self.owned.get(fence.shard_id) == fence.range_id])
-            self._look_soon()
+            self.look()
             raise
         finally:
             self._working[shard] -= 1
@@ -207,9 +207,10 @@ class ShardController:
     def _expired(self) -> None:
         logger.warning("the lease of this process could not be renewed in time")
         self._lose(self.owned)
-        self._look_soon()
+        self.look()
 
-    def _look_soon(self) -> None:
+    def look(self) -> None:
+        """See Shards."""
         self._next_look = 0
         self._woken.set()
 

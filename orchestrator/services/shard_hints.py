@@ -11,7 +11,7 @@ from typing import Protocol
 from orchestrator.services.peers import Message, Peers
 from orchestrator.services.shards import Shards, others
 
-TIMER, TRANSFER, HISTORY = "timer", "transfer", "history"
+TIMER, TRANSFER, HISTORY, VISIBILITY, SYSTEM = "timer", "transfer", "history", "visibility", "system"
 MOMENT = 0.02
 """Seconds between two messages; the first is sent at once."""
 
@@ -74,7 +74,7 @@ class ShardHints:
             self._loop.call_soon_threadsafe(self._note, queue, shards, False)
 
     def hinted(self, queue: str, shards: Collection[int]) -> None:
-        """Takes a hint, from any thread: for owned shards, or others; for all owned ones when it names none."""
+        """Takes a hint, from any thread: for owned shards, or others; for those of all processes when it names none."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._take, queue, shards, False)
 
@@ -87,7 +87,9 @@ class ShardHints:
         look = self._looks.get(queue)
         if mine and look is not None:
             look(mine)
-        if not passed_on and (rest := others(owned, shards)):
+        if not passed_on and not shards:
+            self._peers.tell_all(ShardHint(queue, [], True))
+        elif not passed_on and (rest := others(owned, shards)):
             self._note(queue, rest, True)
 
     def _note(self, queue: str, shards: Collection[int], passed_on: bool) -> None:

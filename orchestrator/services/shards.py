@@ -41,6 +41,10 @@ class Shards(Protocol):
         """Has a callback told of each change."""
         ...
 
+    def look(self) -> None:
+        """Looks at who is there, and at shards without owner, now; to be called on the event loop."""
+        ...
+
     async def start(self, run_db: RunDb) -> None:
         """Takes shards, and keeps them."""
         ...
@@ -73,6 +77,9 @@ class SoleOwner:
 
     def on_change(self, callback: Changed) -> None:
         """See Shards; nothing ever changes."""
+
+    def look(self) -> None:
+        """See Shards; there is nobody else."""
 
     async def start(self, run_db: RunDb) -> None:
         """See Shards."""

@@ -203,3 +203,16 @@ async def test_orders_on_mariadb(
     with site.cluster:
         site.cluster.start(*site.frontends, *site.workers)
         await orders_meanwhile(site, django_db_blocker, task_queue, nothing)
+
+
+async def test_frontends_own_the_shards_of_a_site_without_celery_and_redis(
+    tmp_path: Path, postgres_url: str, django_db_blocker: DjangoDbBlocker, task_queue: str
+) -> None:
+    site = Site(tmp_path, postgres_url, "")
+    site.frontends = [site.cluster.frontend(f"owner-{number}", "--own-shards") for number in (1, 2)]
+    with site.cluster:
+        site.cluster.start(*site.frontends)
+        await orders_meanwhile(site, django_db_blocker, task_queue, nothing, count=10)
+        done = await asyncio.to_thread(site.done)
+    assert sorted(row["SHARDS"] for row in done.values()) == ["256", "256"]
+    assert {row["TIMERS"] for row in done.values()} == {"?"}
