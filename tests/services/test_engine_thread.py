@@ -2,19 +2,14 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
-from orchestrator.conf import load
 from orchestrator.services import current
-from orchestrator.services.composition import build_engine
+from orchestrator.services.composition import engine_of_process
 from orchestrator.services.engine import Engine
 from orchestrator.services.engine_thread import EngineThread
-
-
-def build() -> Engine:
-    """A real engine over the default database."""
-    return build_engine(load({}), "secret")
 
 
 def running() -> bool:
@@ -24,7 +19,7 @@ def running() -> bool:
 
 def test_engine_runs_until_it_is_stopped(default_database: str) -> None:
     died = threading.Event()
-    thread = EngineThread(build, died.set, 10.0)
+    thread = EngineThread(partial(engine_of_process, "dev"), died.set, 10.0)
     thread.start()
     engine = current.current_engine()
     future = asyncio.run_coroutine_threadsafe(engine.namespace("default"), engine._loop)  # type: ignore[arg-type]
@@ -48,7 +43,7 @@ def test_engine_that_cannot_start_says_so_to_its_owner() -> None:
 
 def test_death_of_the_engine_is_told(default_database: str, caplog: pytest.LogCaptureFixture) -> None:
     died = threading.Event()
-    thread = EngineThread(build, died.set, 10.0)
+    thread = EngineThread(partial(engine_of_process, "dev"), died.set, 10.0)
     thread.start()
     loop = current.current_engine()._loop
     assert loop is not None
