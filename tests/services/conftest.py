@@ -9,7 +9,7 @@ from orchestrator.conf import HugoSettings
 from orchestrator.services.bootstrap import Cluster, check_database
 from orchestrator.services.composition import store_of
 from orchestrator.store.ports import Store
-from tests.services.members import running
+from tests.services.callers import running
 from tests.services.pair import Post, Two
 from tests.services.paying import Paying
 from tests.store.process import ALIAS

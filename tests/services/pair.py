@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import (
 from orchestrator.conf import HugoSettings
 from orchestrator.services.bootstrap import Cluster
 from orchestrator.services.peers import Message
-from tests.services.members import Member, until
+from tests.services.callers import Caller, until
 from tests.support.hub import Hub
 
 M = TypeVar("M", bound=Message)
@@ -55,7 +55,7 @@ class Two:
     def __init__(self, made: Cluster, post: Post, settings: HugoSettings | None = None) -> None:
         self.post = post
         self.hub = hub = Hub(post)
-        self.near, self.far = Member(hub, "near", made, settings), Member(hub, "far", made, settings)
+        self.near, self.far = Caller(hub, "near", made, settings), Caller(hub, "far", made, settings)
         self.heard: list[Message] = []
         self.lost: set[type[Message]] = set()
         self._unlucky: set[type[Message]] = set()

@@ -31,7 +31,7 @@ from orchestrator.services.query_messages import (
     QueryWithdrawn,
 )
 from tests.core import builders as build
-from tests.services.members import END, QUEUE, Member, done, running, until
+from tests.services.callers import END, QUEUE, Caller, done, running, until
 from tests.services.pair import Two
 
 ANSWERED = QueryResultType.QUERY_RESULT_TYPE_ANSWERED
@@ -48,25 +48,25 @@ async def idle(two: Two, *, sticky: bool = False) -> WorkflowExecution:
         fields["sticky_attributes"] = StickyExecutionAttributes(
             worker_task_queue=TaskQueue(name=STICKY), schedule_to_start_timeout=build.seconds(5)
         )
-    await two.far.complete(await two.far.poll(), **fields)
+    await two.far.answer(await two.far.take(), **fields)
     return execution
 
 
-def ask(member: Member, execution: WorkflowExecution, seconds: float = 20, **fields: Any) -> Asked:
+def ask(member: Caller, execution: WorkflowExecution, seconds: float = 20, **fields: Any) -> Asked:
     """Begins to query a run."""
     request = QueryWorkflowRequest(execution=execution, query=WorkflowQuery(query_type="state"), **fields)
     return member.begin("QueryWorkflow", request, QueryWorkflowResponse, seconds)
 
 
-async def served(member: Member, other: Member, queue: str = QUEUE) -> "asyncio.Task[PollWorkflowTaskQueueResponse]":
+async def served(member: Caller, other: Caller, queue: str = QUEUE) -> "asyncio.Task[PollWorkflowTaskQueueResponse]":
     """A poll that waits at a member, and that another one knows of."""
-    polling = asyncio.create_task(member.poll(queue))
+    polling = asyncio.create_task(member.take(queue))
     key = QueueKey((await other.engine.namespace("default")).id, queue, WORKFLOW)
     await until(lambda: polling.done() or other.engine.matching.elsewhere(key), "the presence of a poll")
     return polling
 
 
-async def respond(member: Member, task: PollWorkflowTaskQueueResponse, **fields: Any) -> None:
+async def respond(member: Caller, task: PollWorkflowTaskQueueResponse, **fields: Any) -> None:
     """A worker answers a query task."""
     request = RespondQueryTaskCompletedRequest(
         task_token=task.task_token,
@@ -96,7 +96,7 @@ async def test_a_query_is_answered_by_a_worker_of_another_process(cluster: Two) 
 
 
 async def test_the_answer_may_arrive_at_any_process(cluster: Two, on_postgres: Cluster) -> None:
-    third = Member(cluster.hub, "third", on_postgres)
+    third = Caller(cluster.hub, "third", on_postgres)
     async with running(third):
         execution = await idle(cluster)
         polling = await served(cluster.far, cluster.near)
@@ -159,7 +159,7 @@ async def test_an_answer_to_a_process_that_is_gone_is_not_found(
     cluster: Two, on_postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "RECEIPT_S", 0.05)
-    third = Member(cluster.hub, "third", on_postgres)
+    third = Caller(cluster.hub, "third", on_postgres)
     async with running(third):
         execution = await idle(cluster)
         polling = await served(cluster.far, third)
@@ -182,7 +182,7 @@ async def test_any_one_message_of_a_query_may_be_lost(
     asked = ask(cluster.near, execution)
     while not asked.done():
         task = await done(polling)
-        polling = asyncio.create_task(cluster.far.poll())
+        polling = asyncio.create_task(cluster.far.take())
         try:
             await respond(cluster.far, task)
         except NotFound:
@@ -205,7 +205,7 @@ async def test_a_query_whose_process_does_not_find_a_worker_is_taken_to_another_
     cluster: Two, on_postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "OFFER_S", 0.1)
-    third = Member(cluster.hub, "third", on_postgres)
+    third = Caller(cluster.hub, "third", on_postgres)
     async with running(third):
         execution = await idle(cluster)
         other = await served(third, cluster.near)
@@ -221,7 +221,7 @@ async def test_a_query_whose_process_dies_with_it_is_asked_elsewhere(
     cluster: Two, on_postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "LIFE_SIGN_S", 0.1)
-    third = Member(cluster.hub, "third", on_postgres)
+    third = Caller(cluster.hub, "third", on_postgres)
     async with running(third):
         execution = await idle(cluster)
         polling = await served(third, cluster.near)
@@ -241,8 +241,8 @@ async def test_a_query_whose_caller_gave_up_is_not_given_to_a_worker(cluster: Tw
     await cluster.hears(QueryAsked)
     asked.cancel()
     await cluster.hears(QueryWithdrawn)
-    polling = asyncio.create_task(cluster.far.poll())
-    await cluster.far.signal(execution)
+    polling = asyncio.create_task(cluster.far.take())
+    await cluster.far.signal_run(execution)
     assert not (await done(polling)).HasField("query")
 
 
@@ -261,12 +261,12 @@ async def test_a_query_that_nobody_answers_ends_with_the_time_of_its_caller(clus
 async def busy(two: Two) -> WorkflowExecution:
     """A run with a workflow task ahead."""
     execution = await two.far.start_workflow("w")
-    await two.far.complete(await two.far.poll())
-    await two.far.signal(execution)
+    await two.far.answer(await two.far.take())
+    await two.far.signal_run(execution)
     return execution
 
 
-def known(member: Member) -> Callable[[], object]:
+def known(member: Caller) -> Callable[[], object]:
     """Whether a member knows of a query that travels."""
     return lambda: member.engine.queries._buffered
 
@@ -275,10 +275,10 @@ async def test_a_query_travels_with_a_workflow_task_that_another_process_starts(
     execution = await busy(cluster)
     asked = ask(cluster.near, execution)
     await until(known(cluster.far))
-    task = await cluster.far.poll()
+    task = await cluster.far.take()
     (query_id,) = task.queries
     assert task.queries[query_id].query_type == "state"
-    await cluster.far.complete(task, query_results={query_id: result()})
+    await cluster.far.answer(task, query_results={query_id: result()})
     assert answered(await done(asked))
     await until(lambda: not cluster.far.engine.queries._buffered)
 
@@ -289,10 +289,10 @@ async def test_the_completion_may_arrive_at_a_process_that_does_not_know_the_que
     execution = await busy(cluster)
     asked = ask(cluster.near, execution)
     await until(known(cluster.far))
-    task = await cluster.far.poll()
-    third = Member(cluster.hub, "third", on_postgres)
+    task = await cluster.far.take()
+    third = Caller(cluster.hub, "third", on_postgres)
     async with running(third):
-        await third.complete(task, END, query_results=dict.fromkeys(task.queries, result()))
+        await third.answer(task, END, query_results=dict.fromkeys(task.queries, result()))
         assert answered(await done(asked))
 
 
@@ -300,9 +300,9 @@ async def test_a_query_that_its_workflow_task_left_unanswered_gets_a_task_of_its
     execution = await busy(cluster)
     asked = ask(cluster.near, execution)
     await until(known(cluster.far))
-    task = await cluster.far.poll()
+    task = await cluster.far.take()
     polling = await served(cluster.far, cluster.near)
-    await cluster.far.complete(task)
+    await cluster.far.answer(task)
     await cluster.hears(QueryReleased)
     await respond(cluster.far, await done(polling))
     assert answered(await done(asked))
@@ -316,10 +316,10 @@ async def test_any_one_message_of_a_query_that_travels_may_be_lost(cluster: Two,
     await until(known(cluster.near))
     if kind is not QueryAsked:
         await until(known(cluster.far))
-    task = await cluster.far.poll()
+    task = await cluster.far.take()
     results = {} if kind is QueryReleased else dict.fromkeys(task.queries, result())
-    await cluster.far.complete(task, query_results=results)
-    polling = asyncio.create_task(cluster.far.poll())
+    await cluster.far.answer(task, query_results=results)
+    polling = asyncio.create_task(cluster.far.take())
     await asyncio.wait({asked, polling}, return_when=asyncio.FIRST_COMPLETED)
     if not asked.done():
         await respond(cluster.far, await done(polling))
@@ -332,6 +332,6 @@ async def test_a_query_of_a_run_that_is_terminated_elsewhere_does_not_wait_for_a
     asked = ask(cluster.near, execution)
     await until(known(cluster.far))
     await cluster.far.terminate(execution)
-    polling = asyncio.create_task(cluster.far.poll())
+    polling = asyncio.create_task(cluster.far.take())
     await respond(cluster.far, await done(polling))
     assert answered(await done(asked))

@@ -21,7 +21,7 @@ from orchestrator.errors import NotFound
 from orchestrator.services.run_interest import RunsChanged
 from orchestrator.services.update_waiters import UpdatesRefused
 from tests.core import builders as build
-from tests.services.members import END, Member, done, until
+from tests.services.callers import END, Caller, done, until
 from tests.services.pair import Two
 
 Asked = asyncio.Task[UpdateWorkflowExecutionResponse]
@@ -38,7 +38,7 @@ def update(execution: WorkflowExecution, stage: int = COMPLETED) -> UpdateWorkfl
 async def ready(two: Two) -> WorkflowExecution:
     """A run whose first workflow task is done, at the process of the worker."""
     execution = await two.far.start_workflow("w")
-    await two.far.complete(await two.far.poll())
+    await two.far.answer(await two.far.take())
     return execution
 
 
@@ -50,12 +50,12 @@ async def ask(two: Two, execution: WorkflowExecution, stage: int = COMPLETED) ->
     return asked
 
 
-async def answer(worker: Member, *messages: Message) -> PollWorkflowTaskQueueResponse:
+async def answer(worker: Caller, *messages: Message) -> PollWorkflowTaskQueueResponse:
     """Takes the workflow task that carries the update, and answers it."""
-    task = await worker.poll()
+    task = await worker.take()
     assert [message.protocol_instance_id for message in task.messages] == ["update"]
     commands = [build.protocol_message(message.id) for message in messages]
-    await worker.complete(task, *commands, messages=messages)
+    await worker.answer(task, *commands, messages=messages)
     return task
 
 
@@ -75,10 +75,10 @@ async def test_an_update_that_a_worker_elsewhere_accepts_and_completes_later(clu
     completed = cluster.near.begin("UpdateWorkflowExecution", update(execution), UpdateWorkflowExecutionResponse)
     await answer(cluster.far, build.acceptance())
     assert (await done(accepted)).stage == ACCEPTED
-    await cluster.far.signal(execution)
-    task = await cluster.far.poll()
+    await cluster.far.signal_run(execution)
+    task = await cluster.far.take()
     message = build.response()
-    await cluster.far.complete(task, build.protocol_message(message.id), messages=[message])
+    await cluster.far.answer(task, build.protocol_message(message.id), messages=[message])
     assert succeeded(await done(completed))
 
 
@@ -107,14 +107,14 @@ async def test_a_rejection_that_comes_after_the_update_was_sent_again_is_not_its
     asked = await ask(cluster, execution)
     await cluster.hears_of(execution)
     await answer(cluster.far, build.rejection())
-    task = await cluster.far.poll()
+    task = await cluster.far.take()
     assert task.messages, "the update is sent again"
     (late,) = cluster.messages(UpdatesRefused)
     cluster.lost.clear()
     cluster.far.engine.peers.tell("near", late)
     await until(lambda: len(cluster.messages(UpdatesRefused)) == 2)
     messages = [build.acceptance(), build.response()]
-    await cluster.far.complete(task, *(build.protocol_message(each.id) for each in messages), messages=messages)
+    await cluster.far.answer(task, *(build.protocol_message(each.id) for each in messages), messages=messages)
     assert succeeded(await done(asked))
 
 
@@ -145,8 +145,8 @@ async def test_a_rejection_of_which_all_messages_are_lost_is_asked_for_again(dea
 
 async def test_an_update_of_a_run_that_a_worker_elsewhere_closes_is_aborted(cluster: Two) -> None:
     asked = await ask(cluster, await ready(cluster))
-    task = await cluster.far.poll()
-    await cluster.far.complete(task, END)
+    task = await cluster.far.take()
+    await cluster.far.answer(task, END)
     with pytest.raises(NotFound, match="aborted by closing workflow"):
         await done(asked)
 
@@ -156,20 +156,20 @@ async def test_an_accepted_update_of_a_run_that_goes_on_as_another_is_not_sent_t
     asked = await ask(cluster, execution)
     message = build.acceptance()
     await answer(cluster.far, message)
-    await cluster.far.signal(execution)
-    await cluster.far.complete(await cluster.far.poll(), build.continue_as_new())
+    await cluster.far.signal_run(execution)
+    await cluster.far.answer(await cluster.far.take(), build.continue_as_new())
     assert (await done(asked)).outcome.failure.application_failure_info.type == "AcceptedUpdateCompletedWorkflow"
 
 
 async def test_an_update_that_no_worker_has_accepted_goes_on_with_the_next_run(cluster: Two) -> None:
     execution = WorkflowExecution(workflow_id=(await ready(cluster)).workflow_id)
     asked = await ask(cluster, execution)
-    task = await cluster.far.poll()
-    await cluster.far.complete(task, build.continue_as_new())
+    task = await cluster.far.take()
+    await cluster.far.answer(task, build.continue_as_new())
     await until(lambda: asked.done() or cluster.near.engine.update_waiters._waiting)
     messages = [build.acceptance(), build.response()]
-    task = await cluster.far.poll()
-    await cluster.far.complete(task, *(build.protocol_message(each.id) for each in messages), messages=messages)
+    task = await cluster.far.take()
+    await cluster.far.answer(task, *(build.protocol_message(each.id) for each in messages), messages=messages)
     assert succeeded(await done(asked))
 
 
@@ -184,9 +184,9 @@ async def test_a_poll_for_an_update_hears_of_its_completion_elsewhere(cluster: T
     )
     polled = cluster.near.begin("PollWorkflowExecutionUpdate", request, PollWorkflowExecutionUpdateResponse)
     await until(lambda: cluster.near.engine.update_waiters._waiting)
-    await cluster.far.signal(execution)
+    await cluster.far.signal_run(execution)
     message = build.response()
-    await cluster.far.complete(await cluster.far.poll(), build.protocol_message(message.id), messages=[message])
+    await cluster.far.answer(await cluster.far.take(), build.protocol_message(message.id), messages=[message])
     assert succeeded(await done(polled))
 
 
@@ -214,7 +214,7 @@ async def test_nobody_is_told_of_the_updates_of_a_run_nobody_waits_for(cluster: 
     await answer(cluster.far, build.rejection())
     await done(asked)
     waiting = await cluster.waits_for_more(execution)
-    await cluster.far.signal(execution)
+    await cluster.far.signal_run(execution)
     await done(waiting)
     assert not cluster.messages(UpdatesRefused)
     assert {run for each in cluster.messages(RunsChanged) for run in each.versions} == {execution.run_id}

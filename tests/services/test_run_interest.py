@@ -17,7 +17,7 @@ from orchestrator.errors import NotFound
 from orchestrator.services import run_interest
 from orchestrator.services.bootstrap import Cluster
 from orchestrator.services.run_interest import Interest, RunsChanged
-from tests.services.members import Member, done, running, until
+from tests.services.callers import Caller, done, running, until
 from tests.services.pair import Post, Two
 
 COMPLETED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
@@ -31,7 +31,7 @@ def last_event(reply: GetWorkflowExecutionHistoryResponse) -> int:
 async def test_a_result_is_heard_of_from_the_process_that_commits_it(cluster: Two) -> None:
     execution = await cluster.far.start_workflow("w")
     waiting = await cluster.waits_for_close(execution)
-    await cluster.far.signal(execution)
+    await cluster.far.signal_run(execution)
     await cluster.far.finish(execution)
     assert last_event(await done(waiting)) == COMPLETED
 
@@ -41,7 +41,7 @@ async def test_nothing_is_told_of_a_run_whose_close_is_waited_for_until_it_close
     waiting = await cluster.waits_for_close(execution)
     await cluster.hears_of(execution)
     for _ in range(5):
-        await cluster.far.signal(execution)
+        await cluster.far.signal_run(execution)
     await cluster.far.finish(execution)
     await done(waiting)
     (told,) = cluster.messages(RunsChanged)
@@ -51,7 +51,7 @@ async def test_nothing_is_told_of_a_run_whose_close_is_waited_for_until_it_close
 async def test_the_next_event_is_heard_of(cluster: Two) -> None:
     execution = await cluster.far.start_workflow("w")
     waiting = await cluster.waits_for_more(execution)
-    await cluster.far.signal(execution)
+    await cluster.far.signal_run(execution)
     assert last_event(await done(waiting)) == SIGNALED
 
 
@@ -59,8 +59,8 @@ async def test_a_run_that_nobody_waits_for_is_told_of_to_nobody(cluster: Two) ->
     waited, other = await cluster.far.start_workflow("w"), await cluster.far.start_workflow("other")
     waiting = await cluster.waits_for_more(waited)
     for _ in range(3):
-        await cluster.far.signal(other)
-    await cluster.far.signal(waited)
+        await cluster.far.signal_run(other)
+    await cluster.far.signal_run(waited)
     await done(waiting)
     assert {run for told in cluster.messages(RunsChanged) for run in told.versions} == {waited.run_id}
 
@@ -97,7 +97,7 @@ async def test_doubled_messages_change_nothing(cluster: Two) -> None:
     execution = await cluster.far.start_workflow("w")
     for _ in range(3):
         waiting = await cluster.waits_for_more(execution)
-        await cluster.far.signal(execution)
+        await cluster.far.signal_run(execution)
         reply = await done(waiting)
         assert [event.event_type for event in reply.history.events] == [SIGNALED]
 
@@ -107,22 +107,22 @@ async def test_a_message_that_is_late_wakes_nobody(cluster: Two) -> None:
     waiting = await cluster.waits_for_more(execution)
     await cluster.hears_of(execution)
     cluster.post.keeps = True
-    await cluster.far.signal(execution)
+    await cluster.far.signal_run(execution)
     await until(lambda: cluster.post.late)
-    await cluster.near.signal(execution, "second")
+    await cluster.near.signal_run(execution, "second")
     await done(waiting)
     again = await cluster.waits_for_more(execution)
     cluster.post.deliver_late()
     await asyncio.sleep(0)
     assert not again.done()
-    await cluster.near.signal(execution, "third")
+    await cluster.near.signal_run(execution, "third")
     assert last_event(await done(again)) == SIGNALED
 
 
 async def test_the_rows_tell_when_all_messages_are_lost(deaf: Two) -> None:
     execution = await deaf.far.start_workflow("w")
     more = await deaf.waits_for_more(execution)
-    await deaf.far.signal(execution)
+    await deaf.far.signal_run(execution)
     assert last_event(await done(more)) == SIGNALED
     result = await deaf.waits_for_close(execution)
     await deaf.far.finish(execution)
@@ -131,7 +131,7 @@ async def test_the_rows_tell_when_all_messages_are_lost(deaf: Two) -> None:
 
 async def test_a_process_that_cannot_hear_others_looks_at_the_rows_sooner(on_postgres: Cluster) -> None:
     two = Two(on_postgres, Post())
-    alone = two.near = Member(None, "alone", on_postgres)
+    alone = two.near = Caller(None, "alone", on_postgres)
     async with running(alone, two.far):
         execution = await two.far.start_workflow("w")
         waiting = await two.waits_for_close(execution)
@@ -168,7 +168,7 @@ def count_turns(interest: run_interest.RunInterest, monkeypatch: pytest.MonkeyPa
 async def test_a_newcomer_learns_what_the_others_wait_for(cluster: Two, on_postgres: Cluster) -> None:
     execution = await cluster.far.start_workflow("w")
     waiting = await cluster.waits_for_close(execution)
-    third = Member(cluster.hub, "third", on_postgres)
+    third = Caller(cluster.hub, "third", on_postgres)
     async with running(third):
         await until(lambda: third.engine.run_interest._wishes, "the interest of the others")
         await third.finish(execution)

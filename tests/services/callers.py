@@ -1,11 +1,8 @@
-"""Members of a cluster in one event loop: engines over the default database that hear each other through a hub."""
+"""Members of a cluster that take any RPC, as a transport gives it to them."""
 
 import asyncio
-import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -31,19 +28,18 @@ from orchestrator.conf import HugoSettings
 from orchestrator.grpc.handlers import WORKFLOW_METHODS
 from orchestrator.services.bootstrap import Cluster
 from orchestrator.services.composition import store_of
-from orchestrator.services.engine import Engine, uuid7
-from orchestrator.services.transfer_kinds import pay
+from orchestrator.store.notifier import Silence
+from tests.services.member import PATIENCE_S, Member
 from tests.store.process import ALIAS
 from tests.support.hub import Hub
 
 T = TypeVar("T")
 NEVER = 3600.0
-PATIENCE_S = 30.0
 QUEUE = "orders"
 
 
-class Member:
-    """One of them.
+class Caller(Member):
+    """A process of several in one event loop.
 
     Args:
         hub: connects it with the others; None for a process that hears nobody.
@@ -53,15 +49,12 @@ class Member:
     """
 
     def __init__(self, hub: Hub | None, name: str, cluster: Cluster, settings: HugoSettings | None = None) -> None:
-        self.engine = Engine(
-            settings or HugoSettings(sweep_interval=0.05, waiters_interval=NEVER),
-            cluster,
+        super().__init__(
+            hub.notifier(name) if hub is not None else Silence(),
             store_of(ALIAS, cluster.shard_count),
-            token_key=b"a key of tests",
-            new_uuid=lambda: uuid7(time.time_ns(), os.urandom(10)),
-            notifier=hub.notifier(name) if hub is not None else None,
+            cluster,
+            settings or HugoSettings(sweep_interval=0.05, waiters_interval=NEVER),
         )
-        self.engine.transfers.pay = partial(pay, self.engine)
 
     async def call(self, method: str, request: Message, reply: type[T], seconds: float = PATIENCE_S) -> T:
         """The reply of an RPC; raises the ServiceError of the handler."""
@@ -87,7 +80,7 @@ class Member:
         started = await self.call("StartWorkflowExecution", request, StartWorkflowExecutionResponse)
         return WorkflowExecution(workflow_id=workflow_id, run_id=started.run_id)
 
-    async def signal(self, execution: WorkflowExecution, name: str = "paid") -> None:
+    async def signal_run(self, execution: WorkflowExecution, name: str = "paid") -> None:
         """SignalWorkflowExecution."""
         request = SignalWorkflowExecutionRequest(workflow_execution=execution, signal_name=name)
         await self.call("SignalWorkflowExecution", request, SignalWorkflowExecutionResponse)
@@ -97,12 +90,12 @@ class Member:
         request = TerminateWorkflowExecutionRequest(workflow_execution=execution, reason="test")
         await self.call("TerminateWorkflowExecution", request, TerminateWorkflowExecutionResponse)
 
-    async def poll(self, queue: str = QUEUE) -> PollWorkflowTaskQueueResponse:
+    async def take(self, queue: str = QUEUE) -> PollWorkflowTaskQueueResponse:
         """PollWorkflowTaskQueue: a workflow task, or a query."""
         request = PollWorkflowTaskQueueRequest(task_queue=TaskQueue(name=queue), identity="worker")
         return await self.call("PollWorkflowTaskQueue", request, PollWorkflowTaskQueueResponse)
 
-    async def complete(self, task: PollWorkflowTaskQueueResponse, *commands: Command, **fields: Any) -> None:
+    async def answer(self, task: PollWorkflowTaskQueueResponse, *commands: Command, **fields: Any) -> None:
         """RespondWorkflowTaskCompleted."""
         request = RespondWorkflowTaskCompletedRequest(
             task_token=task.task_token, identity="worker", commands=commands, **fields
@@ -111,9 +104,9 @@ class Member:
 
     async def finish(self, execution: WorkflowExecution) -> None:
         """Works on the run until it is completed."""
-        task = await self.poll()
+        task = await self.take()
         assert task.workflow_execution == execution
-        await self.complete(task, END)
+        await self.answer(task, END)
 
 
 END = Command(command_type=CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION)
@@ -121,7 +114,7 @@ END.complete_workflow_execution_command_attributes.SetInParent()
 
 
 @asynccontextmanager
-async def running(*members: Member) -> AsyncIterator[None]:
+async def running(*members: Caller) -> AsyncIterator[None]:
     """Runs members, and ends them."""
     async with AsyncExitStack() as stack:
         for member in members:
@@ -130,7 +123,7 @@ async def running(*members: Member) -> AsyncIterator[None]:
         yield
 
 
-async def _stop(member: Member) -> None:
+async def _stop(member: Caller) -> None:
     member.engine.drain()
     await member.engine.stop()
 
