@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from orchestrator.core.limits import MIB
 from orchestrator.core.request_checks import check_execution
-from orchestrator.errors import InvalidArgument
+from orchestrator.errors import InvalidArgument, WorkflowNotFound
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.history_token import HistoryToken, decode_token, encode_token
 from orchestrator.services.namespace_registry import NamespaceEntry
@@ -132,11 +132,13 @@ def token_from_end(key: WorkflowKey, extent: Extent) -> HistoryToken:
 
 
 def page(reader: Reader, key: WorkflowKey, token: HistoryToken, size: int) -> GetWorkflowExecutionHistoryResponse:
-    """The events from where a token points."""
+    """The events from where a token points; raises NotFound when the run was deleted since then."""
     nodes: Sequence[Node] = ()
     if token.next_event_id <= token.last_event_id:
         run = RunKey(key.shard_id, token.run_id)
         nodes = reader.read_nodes(run, token.next_event_id, token.last_event_id, size, PAGE_SIZE)
+        if not nodes:
+            raise WorkflowNotFound(key.workflow_id, token.run_id)
     history = events_of(nodes, token.next_event_id, token.last_event_id)
     next_event_id = history.events[-1].event_id + 1 if history.events else token.next_event_id
     if next_event_id <= token.last_event_id or token.running:
@@ -171,11 +173,17 @@ def page_backwards(
 def close_event(
     reader: Reader, key: WorkflowKey, extent: Extent, follows: bool = False
 ) -> GetWorkflowExecutionHistoryResponse:
-    """The last event of a closed run; of an open one nothing. `follows`: whether its reader follows every next run."""
+    """The last event of a closed run; of an open one nothing. `follows`: whether its reader follows every next run.
+
+    Raises:
+        NotFound: the run was deleted since its extent was read.
+    """
     if extent.running:
         return GetWorkflowExecutionHistoryResponse(history=History())
     last = extent.last_event_id
     nodes = reader.read_nodes(RunKey(key.shard_id, extent.run_id), last, last)
+    if not nodes:
+        raise WorkflowNotFound(key.workflow_id, extent.run_id)
     history = events_of(nodes, last, last)
     return GetWorkflowExecutionHistoryResponse(
         history=history if follows else History(events=map(as_continued, history.events))

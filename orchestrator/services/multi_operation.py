@@ -22,19 +22,11 @@ from orchestrator.errors import (
     ServiceError,
     WorkflowClosed,
 )
+from orchestrator.services.await_update import Patience, Seen, patience_of, result
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
 from orchestrator.services.start_workflow import begin_run, check_start, judge, same_request
-from orchestrator.services.update_workflow import (
-    Patience,
-    Seen,
-    attach,
-    check_request,
-    patience_of,
-    request_of,
-    response_of,
-    result,
-)
+from orchestrator.services.update_workflow import attach, check_request, request_of, response_of
 from orchestrator.store.transition import Unit
 
 ATTEMPTS = 2

@@ -27,6 +27,8 @@ from orchestrator.store.ports import RunKey
 
 OFFER_S = 0.5
 """How long a process may take to find a worker for a query, before another one is asked, or the same again."""
+ANSWER_S = 5.0
+"""How long the answer of a worker is waited for before another one is asked too, in a cluster; then twice as long."""
 LIFE_SIGN_S = 1.0
 """How often it is looked whether the process whose worker has a query is still there."""
 RECEIPT_S = 0.5
@@ -51,6 +53,7 @@ class Query:
         answer: the reply or the error for the caller; None when the workflow task it travelled with ended without one,
             or when another process does not wait for it any more.
         taker: the member whose worker has it.
+        attempt: how often a worker had it before, and was not heard of.
     """
 
     id: str
@@ -66,6 +69,7 @@ class Query:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     taker: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    attempt: int = 0
 
     def resolve(self, reply: QueryWorkflowResponse | None) -> None:
         """Answers; a second answer is ignored."""
@@ -91,6 +95,11 @@ class Query:
         """A worker of a member has it."""
         if not self.taker.done():
             self.taker.set_result(member)
+
+    def begin_again(self) -> None:
+        """The worker that has it is not waited for any more."""
+        self.attempt += 1
+        self.taker = asyncio.get_running_loop().create_future()
 
 
 class Queries:
@@ -126,15 +135,17 @@ class Queries:
     async def offer(self, key: QueueKey, query: Query, until: float) -> None:
         """Looks for a worker of a queue, here and in other processes, until the query is answered or a time is up.
 
-        Once a worker has it nobody else is asked, unless the process of that worker goes away.
+        Once a worker has it nobody else is asked, unless its process goes away, or nothing is heard of it for long:
+        then its answer may have been lost.
         """
         loop = asyncio.get_running_loop()
+        patience = until if self._peers.alone else ANSWER_S
         while not query.answer.done() and loop.time() < until:
             await self._find_worker(key, query, until)
-            while query.taker.done() and await self._lives(query, until):
-                pass
             if query.taker.done():
-                query.taker = loop.create_future()
+                await self._hear(query, min(until, loop.time() + patience))
+                patience *= 2
+                query.begin_again()
 
     async def _find_worker(self, key: QueueKey, query: Query, until: float) -> None:
         """Offers the query to the polls of this process, and to one other process after the other."""
@@ -163,13 +174,14 @@ class Queries:
             if host and not (query.taker.done() and query.taker.result() == host):
                 self._peers.tell(host, messages.QueryWithdrawn(query.id))
 
-    async def _lives(self, query: Query, until: float) -> bool:
-        """Waits a while for the answer of the worker that has the query; whether to go on waiting for it."""
+    async def _hear(self, query: Query, until: float) -> None:
+        """Waits for the answer of the worker that has the query, as long as its process is there."""
         loop = asyncio.get_running_loop()
-        await asyncio.wait({query.answer}, timeout=max(0.0, min(until - loop.time(), LIFE_SIGN_S)))
         member = query.taker.result()
-        there = member == self._peers.member or member in self._matching.presence.members
-        return there and not query.answer.done() and loop.time() < until
+        while not query.answer.done() and (left := until - loop.time()) > 0:
+            await asyncio.wait({query.answer}, timeout=min(left, LIFE_SIGN_S))
+            if member != self._peers.member and member not in self._matching.presence.members:
+                return
 
     def buffer(self, query: Query, seconds: float) -> None:
         """Registers a query that travels with the next workflow task of its run, whoever starts that."""
@@ -190,7 +202,7 @@ class Queries:
         query.taken(self._peers.member)
         origin = origin_of(query.id)
         if origin != self._peers.member:
-            self._peers.tell(origin, messages.QueryTaken(query.id))
+            self._peers.tell(origin, messages.QueryTaken(query.id, query.attempt))
 
     async def answer(self, query_id: str, result: WorkflowQueryResult) -> bool:
         """A worker's answer to a query that was a task of its own; whether somebody has waited for it."""
@@ -238,10 +250,11 @@ class Queries:
     def _asked(self, _: str, message: messages.QueryAsked) -> None:
         """A caller elsewhere wants a worker of this process."""
         known = self._guests.get(message.id)
-        if known is not None:
+        if known is not None and known[1].attempt >= message.attempt:
             if known[1].taker.done():
                 self.take(known[1])
             return
+        self._dismiss(message.id)
         query = Query(
             id=message.id,
             key=RunKey(message.shard_id, message.run_id),
@@ -252,6 +265,7 @@ class Queries:
             previous_started_event_id=message.previous_started_event_id,
             last_event_id=message.last_event_id,
             query=WorkflowQuery.FromString(message.query),
+            attempt=message.attempt,
         )
         key = QueueKey(query.namespace_id, message.queue, WORKFLOW)
         self._guests[query.id] = key, query
@@ -272,7 +286,7 @@ class Queries:
 
     def _taken_elsewhere(self, member: str, message: messages.QueryTaken) -> None:
         query = self._direct.get(message.id)
-        if query is not None:
+        if query is not None and query.attempt == message.attempt:
             query.taken(member)
 
     def _answered(self, member: str, message: messages.QueryAnswered) -> None:
@@ -325,4 +339,5 @@ def _asked(query: Query, queue: str, seconds: float) -> messages.QueryAsked:
         previous_started_event_id=query.previous_started_event_id,
         last_event_id=query.last_event_id,
         query=query.query.SerializeToString(),
+        attempt=query.attempt,
     )

@@ -20,6 +20,7 @@ class QueryAsked(Message, frozen=True):
         queue: whose worker is asked; empty for a query that travels with the next workflow task of its run.
         seconds: its caller waits.
         query: the serialized WorkflowQuery.
+        attempt: how often a worker had it before, and was not heard of.
 
     The others are those of `orchestrator.services.queries.Query`.
     """
@@ -36,12 +37,14 @@ class QueryAsked(Message, frozen=True):
     previous_started_event_id: int
     last_event_id: int
     query: bytes
+    attempt: int = 0
 
 
 class QueryTaken(Message, frozen=True):
-    """A worker of the sender has the query."""
+    """A worker of the sender has the query, in that attempt."""
 
     id: str
+    attempt: int = 0
 
 
 class QueryWithdrawn(Message, frozen=True):

@@ -34,6 +34,13 @@ class RunWaiter:
     elsewhere: bool = False
     version: int = 0
 
+    def concerns(self, run: Loaded) -> bool:
+        """Whether it has to look at what this process has committed."""
+        if self.elsewhere:
+            # A version it has not heard of, in between, is of another process.
+            return run.version > self.version + 1
+        return not (self.closing and run.state.running)
+
 
 class RunWaiters:
     """All waiting callers of this process, in the order in which they came."""
@@ -74,9 +81,9 @@ class RunWaiters:
         with self._lock:
             for run in runs:
                 for waiter in self._waiting.get(run.key.run_id, ()):
-                    waiter.version = max(waiter.version, run.version)
-                    if not waiter.elsewhere and not (waiter.closing and run.state.running):
+                    if waiter.concerns(run):
                         woken.append(waiter)
+                    waiter.version = max(waiter.version, run.version)
         _wake(woken)
 
     def tell(self, versions: Mapping[str, int]) -> None:

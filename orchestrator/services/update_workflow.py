@@ -3,14 +3,7 @@
 Both look at the update under the run's lock, and wait for a stage when it has not reached it. A wait ends with the
 present stage after a while, so that a caller asks again. An update that was aborted because its run closed is tried
 once more on the run that goes on, unless the caller named the run.
-
-When another process has changed the run, the caller looks at the update again. If the run does not know it any more,
-the worker has rejected it and the word of that was lost: it is sent once more, as if the caller had repeated the call.
 """
-
-import asyncio
-from dataclasses import dataclass
-from functools import partial
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
@@ -27,48 +20,18 @@ from orchestrator.core.request_checks import check_execution, check_name
 from orchestrator.core.run import Run
 from orchestrator.core.update_news import ADMITTED, COMPLETED, News
 from orchestrator.errors import (
-    DeadlineExceeded,
     InvalidArgument,
     NotFound,
     PermissionDenied,
     WorkflowClosed,
     WorkflowClosing,
 )
+from orchestrator.services.await_update import Patience, Seen, patience_of, result, seen_of, unknown
 from orchestrator.services.engine import Engine, Prepared
 from orchestrator.services.namespace_registry import NamespaceEntry
-from orchestrator.services.run_waiters import RunWaiter
-from orchestrator.services.update_waiters import UpdateWaiter
-from orchestrator.store.loaded import Loaded
-from orchestrator.store.ports import RunKey, WorkflowKey
 from orchestrator.store.transition import Unit
 
 _CONTINUED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """What a caller waits for, and how long.
-
-    Attributes:
-        stage: of the update.
-        until: in seconds of the event loop's clock.
-        deadline: whether the caller's own time ends then.
-    """
-
-    stage: int
-    until: float
-    deadline: bool
-    loop: asyncio.AbstractEventLoop
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An update as a transition left it, and who waits for more, if that is wanted."""
-
-    run_id: str
-    update_id: str
-    news: News
-    waiter: UpdateWaiter | None = None
 
 
 async def update_workflow_execution(
@@ -138,8 +101,8 @@ async def poll_workflow_execution_update(
         run = unit.run()
         news = update.look(run, reference.update_id)
         if news is None:
-            raise _unknown(reference.update_id)
-        return _seen(engine, unit, run, reference.update_id, news, patience)
+            raise unknown(reference.update_id)
+        return seen_of(engine, unit, run, reference.update_id, news, patience)
 
     key = engine.key(namespace, workflow_id)
     prepared: Prepared[Seen] = Prepared(key, operation, run_id, fresh=True)
@@ -205,112 +168,7 @@ def attach(engine: Engine, unit: Unit, run: Run, change: Request, patience: Pati
         news = News(ADMITTED)
     elif news.stage != COMPLETED:
         update.check_task(run)
-    return _seen(engine, unit, run, update_id, news, patience)
-
-
-def _seen(engine: Engine, unit: Unit, run: Run, update_id: str, news: News, patience: Patience) -> Seen:
-    """Also lets the caller hear what comes after this transition, when it has to wait."""
-    run_id = run.state.run_id
-    if news.stage >= patience.stage:
-        return Seen(run_id, update_id, news)
-    waiter = UpdateWaiter(run_id, update_id, patience.stage, news, patience.loop.create_future())
-    unit.after_commit(partial(_begin, engine, waiter, unit.loaded(run)))
-    return Seen(run_id, update_id, news, waiter)
-
-
-def _begin(engine: Engine, waiter: UpdateWaiter, run: Loaded) -> None:
-    waiter.version = run.version
-    engine.update_waiters.add(waiter)
-
-
-def _look_again(engine: Engine, unit: Unit, update_id: str, change: Request | None, patience: Patience) -> Seen:
-    """What another process made of an update this run knew; one it has lost without a trace is sent again."""
-    run = unit.run()
-    news = update.look(run, update_id)
-    if news is None and not run.state.running:
-        news = News(ADMITTED, error=NotFound(update.ABORTED), aborted=True)
-        return Seen(run.state.run_id, update_id, news)
-    if news is None:
-        if change is None:
-            raise _unknown(update_id)
-        update.admit(run, change)
-        news = News(ADMITTED)
-    return _seen(engine, unit, run, update_id, news, patience)
-
-
-async def result(
-    engine: Engine, key: WorkflowKey, seen: Seen, patience: Patience, change: Request | None = None
-) -> News:
-    """Waits for what is wanted of an update; the present stage when that takes too long.
-
-    Args:
-        engine: the surroundings.
-        key: the workflow.
-        seen: the update, as its caller saw it last.
-        patience: what to wait for.
-        change: the update itself, of a caller who sends it.
-
-    Raises:
-        ServiceError: the update will never complete, for another reason than the close of its run.
-        DeadlineExceeded: the caller's time is up.
-    """
-    waiters, run = engine.run_waiters, RunKey(key.shard_id, seen.run_id)
-    if seen.waiter is None:
-        return seen.news
-    elsewhere = waiters.subscribe(run, elsewhere=True, version=seen.waiter.version)
-    try:
-        while seen.waiter is not None:
-            if not await _changed_elsewhere(engine, seen.waiter, elsewhere, patience):
-                return _heard(seen.waiter, patience)
-            waiters.cancel(elsewhere)
-            elsewhere = waiters.subscribe(run, elsewhere=True)
-            operation = partial(_look_again, engine, update_id=seen.update_id, change=change, patience=patience)
-            look: Prepared[Seen] = Prepared(key, operation, seen.run_id, fresh=True)
-            seen = await engine.execute(look)
-            if seen.waiter is not None:
-                elsewhere.version = max(elsewhere.version, seen.waiter.version)
-        return seen.news
-    finally:
-        waiters.cancel(elsewhere)
-
-
-async def _changed_elsewhere(engine: Engine, waiter: UpdateWaiter, elsewhere: RunWaiter, patience: Patience) -> bool:
-    """Waits; whether the wait ended because another process has changed the run."""
-    try:
-        left = max(0.0, patience.until - patience.loop.time())
-        await asyncio.wait({waiter.future, elsewhere.future}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        engine.update_waiters.discard(waiter)
-    if engine.run_waiters.draining:
-        waiter.release()
-    return elsewhere.future.done() and not waiter.future.done()
-
-
-def _heard(waiter: UpdateWaiter, patience: Patience) -> News:
-    """What a caller has heard until its wait ended."""
-    news = waiter.news
-    if news.aborted:
-        return news
-    if news.error is not None:
-        raise news.error
-    if not waiter.future.done() and patience.deadline:
-        raise DeadlineExceeded("context deadline exceeded")
-    return news
-
-
-def patience_of(engine: Engine, stage: int, deadline: float | None) -> Patience:
-    """How long a call that begins now waits for a stage.
-
-    Args:
-        engine: the surroundings.
-        stage: to be reached.
-        deadline: of the caller, in seconds of the event loop's clock.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + engine.settings.update_poll_timeout
-    if deadline is not None and deadline <= until:
-        return Patience(stage, deadline, True, loop)
-    return Patience(stage, until, False, loop)
+    return seen_of(engine, unit, run, update_id, news, patience)
 
 
 def response_of(workflow_id: str, seen: Seen, news: News) -> UpdateWorkflowExecutionResponse:
@@ -322,10 +180,6 @@ def response_of(workflow_id: str, seen: Seen, news: News) -> UpdateWorkflowExecu
         outcome=news.outcome,
         stage=news.stage,
     )
-
-
-def _unknown(update_id: str) -> NotFound:
-    return NotFound(f'update "{update_id}" not found')
 
 
 def _aborted(run: Run) -> NotFound | WorkflowClosing:

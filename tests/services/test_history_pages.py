@@ -1,10 +1,12 @@
 """A page of a history holds whole nodes, and no more than a client accepts that was told nothing."""
 
+import pytest
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.history.v1 import History, HistoryEvent, WorkflowExecutionSignaledEventAttributes
 
-from orchestrator.services.history_pages import PAGE_SIZE, events_of
-from orchestrator.store.ports import Node
+from orchestrator.errors import NotFound
+from orchestrator.services.history_pages import PAGE_SIZE, Extent, close_event, events_of, page, token_from
+from orchestrator.store.ports import Node, RunKey, WorkflowKey
 
 
 def node(first: int, *sizes: int) -> Node:
@@ -43,3 +45,19 @@ def test_an_event_larger_than_a_page_comes_alone() -> None:
     large = node(1, PAGE_SIZE, 10)
     assert ids(events_of([large], 1, 2)) == [1]
     assert ids(events_of([large], 2, 2)) == [2]
+
+
+class Deleted:
+    """Reads a run that was deleted after its extent was read."""
+
+    def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
+        """See Reader."""
+        return []
+
+
+def test_a_run_that_is_deleted_between_two_pages_is_not_found() -> None:
+    key, extent = WorkflowKey(1, "namespace", "w"), Extent("run", 3, 5, running=False)
+    with pytest.raises(NotFound, match="workflow execution not found"):
+        page(Deleted(), key, token_from(key, 4, extent, wait=False), 10)
+    with pytest.raises(NotFound, match="workflow execution not found"):
+        close_event(Deleted(), key, extent)

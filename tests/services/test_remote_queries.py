@@ -233,6 +233,16 @@ async def test_a_query_whose_process_dies_with_it_is_asked_elsewhere(
     assert answered(await done(asked))
 
 
+async def test_a_query_whose_worker_dies_is_asked_again(cluster: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "ANSWER_S", 0.1)
+    execution = await idle(cluster)
+    polling = await served(cluster.far, cluster.near)
+    asked = ask(cluster.near, execution)
+    await done(polling)
+    await respond(cluster.far, await done(await served(cluster.far, cluster.near)))
+    assert answered(await done(asked))
+
+
 async def test_a_query_whose_caller_gave_up_is_not_given_to_a_worker(cluster: Two) -> None:
     execution = await idle(cluster)
     gone = await served(cluster.far, cluster.near)

