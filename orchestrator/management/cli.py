@@ -132,3 +132,53 @@ def processes() -> None:
 
 hugo.add_command(dlq)
 hugo.add_command(scavenge)
+
+
+@hugo.group()
+def shard() -> None:
+    """Show who owns which shard of a cluster, and move shards by hand."""
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@shard.command("list", short_help="Show who owns which shard.")
+@click.option("--owner", default="", metavar="MEMBER", help="Only shards whose owner's name begins so.")
+@JSON
+def list_(owner: str, as_json: bool) -> None:
+    """Show the owner of each shard, and how often the shard has changed hands (RANGE).
+
+    The owner of a shard fires the timers and pays the debts of its runs. An owner is shown as dead once its lease is
+    over and nobody has taken the shard yet.
+    """
+    from orchestrator.management.shards import list_shards
+
+    list_shards(owner, as_json=as_json)
+
+
+@shard.command(short_help="Show a shard, and what waits in it.")
+@click.argument("shard", type=click.IntRange(1))
+@JSON
+def describe(shard: int, as_json: bool) -> None:
+    """Show the owner of SHARD, and how many runs, timers and debts to other runs it has."""
+    from orchestrator.management.shards import describe_shard
+
+    describe_shard(shard, as_json=as_json)
+
+
+@shard.command(short_help="Move shards to another process.")
+@click.argument("shards", type=click.IntRange(1), nargs=-1, required=True, metavar="SHARD...")
+@click.option("--to", metavar="MEMBER", help="The name of a process that owns shards, or the beginning of it.")
+@click.option("--back", is_flag=True, help="Undo a move: whoever is due by the balance owns the shards.")
+@click.option("--no-wait", is_flag=True, help="Do not wait until the shards have moved.")
+def move(shards: tuple[int, ...], to: str | None, back: bool, no_wait: bool) -> None:
+    """Move shards to a process, where they stay for as long as it lives, whatever the balance.
+
+    The present owner gives a shard back after the work under way on it, which takes a few seconds. Exit status 2 with
+    one sentence on standard error when that is not possible, or does not happen.
+    """
+    if back == (to is not None):
+        raise click.UsageError("Say where the shards go: --to MEMBER, or --back.")
+    from orchestrator.management.shards import move_shards
+
+    move_shards(set(shards), to or "", wait=not no_wait)

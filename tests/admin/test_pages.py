@@ -10,11 +10,20 @@ from pytest_django import DjangoAssertNumQueries
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 
-from orchestrator.models import DispatchTask, Execution, Namespace, Shard, TimerTask, VisibilityRecord
+from orchestrator.models import (
+    DeadLetter,
+    DispatchTask,
+    Execution,
+    Member,
+    Namespace,
+    Shard,
+    TimerTask,
+    VisibilityRecord,
+)
 from orchestrator.services.change_workflow import signal_workflow_execution
 from orchestrator.services.current import current_engine
 
-MODELS = (DispatchTask, Namespace, Shard, TimerTask, VisibilityRecord)
+MODELS = (DeadLetter, DispatchTask, Member, Namespace, Shard, TimerTask, VisibilityRecord)
 Start = Callable[[str], VisibilityRecord]
 
 
