@@ -87,14 +87,23 @@ def _read(session: Session, keys: Sequence[RunKey], cached: Mapping[RunKey, Load
     return {key: load(row, key) if row.blob is not None else cached[key] for key, row in rows.items()}
 
 
+def _closed(batch: Batch, key: RunKey) -> bool:
+    """Whether a run was found closed and is not written."""
+    return key in batch.runs and key not in batch.dirty and not batch.runs[key].state.running
+
+
 def verify(batch: Batch) -> None:
     """Makes sure that runs which were only looked at are as the cache had them; raises VersionConflict.
 
     A run that is written needs no look: the write itself fails when its version has moved on. But a refusal, or a
-    reading, must not rest on a state that another process has changed, nor on a guess.
+    reading, must not rest on a state that another process has changed, nor on a guess, nor on a closed run that had
+    another one after it before it was read: an open one is the current one, of a closed one only the row tells.
     """
-    if batch.session.lock_current(sorted(batch.guessed - batch.changes.current.keys())):
-        raise VersionConflict("a workflow id was not new")
+    followed = {key: run_id for key, run_id in batch.current.items() if _closed(batch, RunKey(key.shard_id, run_id))}
+    doubtful = followed.keys() | (batch.guessed - batch.changes.current.keys())
+    stored = batch.session.lock_current(sorted(doubtful))
+    if any(stored.get(key) != followed.get(key) for key in doubtful):
+        raise VersionConflict("a workflow has another run by now")
     suspects = {key: batch.runs[key].version for key in sorted(batch.unverified - batch.dirty.keys())}
     if not suspects:
         return

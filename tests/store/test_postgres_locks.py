@@ -1,5 +1,6 @@
 """Rows that somebody else holds in PostgreSQL: lock timeouts, deadlocks, statements that take too long."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,11 +8,13 @@ import psycopg
 import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy
 
 from orchestrator.errors import Unavailable
 from orchestrator.services.bootstrap import check_database
 from orchestrator.store import lane, postgres
-from orchestrator.store.postgres import PostgresStore
+from orchestrator.store.ports import RunKey, Stored
+from orchestrator.store.postgres import PostgresSession, PostgresStore
 from tests.store import consistency
 from tests.store.process import ALIAS, Process, until
 from tests.store.rows import TABLES
@@ -89,6 +92,28 @@ def test_a_held_row_stops_no_other_workflow(rival: Connection, monkeypatch: pyte
         assert consistency.signals("w") == ["a", "b"]
         consistency.check_database()
         consistency.check_memory(process)
+
+
+@pytest.mark.usefixtures("options")
+def test_a_refusal_does_not_rest_on_a_run_that_was_current_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_process() as process, running_process() as other:
+        other.do(other.start("w"))
+        read = PostgresSession.lock_runs
+        replace = other.start(
+            "w", workflow_id_conflict_policy=WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+        )
+        overtaking = [replace]
+
+        def overtaken(session: PostgresSession, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+            if threading.current_thread() is process.lanes[0] and overtaking:
+                other.do(overtaking.pop())
+            return read(session, keys)
+
+        monkeypatch.setattr(PostgresSession, "lock_runs", overtaken)
+        process.do(process.signal("w"))
+        assert not overtaking
+        assert consistency.signals("w") == ["paid"]
+        consistency.check_database()
 
 
 @pytest.mark.usefixtures("options")
