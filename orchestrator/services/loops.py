@@ -23,6 +23,11 @@ class Loops:
         self._running = WaitGroup()
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def running(self) -> bool:
+        """Whether any of them has not ended."""
+        return self._running.count > 0
+
     def go(self, name: str, loop: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Runs `loop(*args)` as a task of that name, until it returns or `stop` is called."""
         self._tasks.append(self._running.go(self._keep, name, loop, args, name=name))

@@ -20,6 +20,7 @@ from orchestrator.core import state as states
 from orchestrator.core.liveness import Damage, inspect
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.models import DispatchTask, TimerTask, TransferTask
+from orchestrator.services.loops import Loops
 from orchestrator.store import inspection
 from orchestrator.store.fencing import current_fence, fenced
 from orchestrator.store.inspection import Inspected, Page
@@ -88,18 +89,16 @@ class Scavenger:
         self._seen: dict[int, float] = {}
         self._asked: set[int] = set()
         self._worth = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loops = Loops()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins, unless the settings say never."""
         if self._interval:
-            self._task = loop.create_task(self._watch(), name="hugo-scavenger")
+            self._loops.go("hugo-scavenger", self._watch)
 
     async def stop(self) -> None:
         """Ends; what it has begun to mend is mended or left alone."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loops.stop()
 
     def look(self, shards: Collection[int]) -> None:
         """Has owned shards looked at soon, but for those that just were; to be called on the event loop."""

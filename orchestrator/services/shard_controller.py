@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from orchestrator.core.wire import SECOND
 from orchestrator.services.bootstrap import FIRST_SHARD
 from orchestrator.services.cluster_clock import ClusterClock
+from orchestrator.services.loops import Loops
 from orchestrator.services.peers import Message, Peers
 from orchestrator.services.shard_assignment import assign
 from orchestrator.services.shards import Changed, RunDb
@@ -104,7 +105,7 @@ class ShardController:
         self._next_look = 0
         self._woken = asyncio.Event()
         self._expiry: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loops = Loops()
         self._run_db: RunDb | None = None
         peers.on(MembersChanged, lambda sender, message: self.look())
 
@@ -140,13 +141,11 @@ class ShardController:
         await self._join()
         await self._look()
         self._peers.tell_all(MembersChanged())
-        self._task = asyncio.get_running_loop().create_task(self._keep(), name="hugo-shards")
+        self._loops.go("hugo-shards", self._keep)
 
     async def stop(self) -> None:
         """See Shards; the others can take them at once."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loops.stop()
         if self._expiry is not None:
             self._expiry.cancel()
         given_back = self.owned
@@ -276,7 +275,7 @@ class ShardController:
 
     def _say(self, text: str, shards: int) -> None:
         """What is moved by a start or a stop of this process is no news."""
-        level = logging.DEBUG if self._task is None or self._task.done() else logging.INFO
+        level = logging.INFO if self._loops.running else logging.DEBUG
         logger.log(level, text, shards, len(self.owned), self._count)
 
     def _own(self, owned: dict[int, int]) -> None:

@@ -67,7 +67,9 @@ async def test_all_have_ended_when_they_are_stopped_and_nothing_is_outstanding()
             loops.go(name, work, name)
         await settle()
         assert recorded.total(WAITGROUP_OUTSTANDING) == 2
+        assert loops.running
         await loops.stop()
+        assert not loops.running
         assert recorded.total(WAITGROUP_OUTSTANDING) == 0
     assert ended == ["first", "second"]
 

@@ -61,8 +61,8 @@ class Process:
 
     def die(self) -> None:
         """Ends at once, and tells nobody."""
-        assert self.shards._task is not None
-        self.shards._task.cancel()
+        for task in self.shards._loops._tasks:
+            task.cancel()
         self.away = True
 
     async def run_db(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -212,15 +212,14 @@ def test_who_was_frozen_beyond_its_lease_works_on_nothing_when_it_wakes(run: Run
 
     async def test(cluster: Cluster) -> None:
         a = await cluster.begin("a")
-        assert a.shards._task is not None
         assert a.shards._expiry is not None
         a.shards._expiry.cancel()
-        a.shards._task.cancel()
+        await a.shards._loops.stop()
         await asyncio.sleep(LEASE)
         assert len(a.owned) == SHARDS
         with pytest.raises(LeaseLost), a.shards.holding(1):
             pass
-        a.shards._task = asyncio.create_task(a.shards._keep())
+        a.shards._loops.go("hugo-shards", a.shards._keep)
         b = await cluster.begin("b")
         await cluster.until(lambda: cluster.balanced(a, b))
 
