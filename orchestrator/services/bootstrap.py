@@ -18,6 +18,8 @@ EMBEDDED_SHARDS = 4
 SERVER_SHARDS = 512
 FIRST_SHARD = 1
 APP = "hugo_orchestrator"
+REFUSED_BY_POOLERS = "unsupported startup parameter"
+POOLER = " A pooler in transaction mode is named by pooling=transaction in DATABASE_URL."
 
 
 class SchemaMismatch(Exception):
@@ -133,7 +135,8 @@ def check_not_newer(database: str) -> list[str]:
             raise SchemaMismatch(refusal)
         unknown, unapplied = _migrations(database)
     except DatabaseError as error:
-        raise SchemaMismatch(f"The database cannot be read: {_first_line(error)}.") from error
+        hint = POOLER if REFUSED_BY_POOLERS in str(error) else ""
+        raise SchemaMismatch(f"The database cannot be read: {_first_line(error)}.{hint}") from error
     if unknown:
         raise SchemaMismatch(
             f"The database has migrations this version does not know ({', '.join(unknown)}): "

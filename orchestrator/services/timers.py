@@ -7,6 +7,7 @@ that of the owner; a lost word costs at most LOOK seconds, because the loop look
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any
@@ -104,8 +105,8 @@ class Timers:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                pause = min(RETRY * 2**failures, RETRY_READING)
                 failures += 1
+                pause = pause_after(failures) * (0.5 + random.random())
                 # A database that is away says the same each time; the trace is worth reading once.
                 logger.warning("reading due timers failed: %s", error, exc_info=failures == 1)
             if pause <= 0:
@@ -161,3 +162,8 @@ def fire(unit: Unit, row: Wake) -> None:
     run = unit.run()
     unit.loaded(run).stored_wake = row.fire_time
     deadlines.fire_due(run)
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until the table is read again, after so many readings that failed one after the other."""
+    return min(RETRY * 2 ** min(failures - 1, 10), RETRY_READING)

@@ -9,7 +9,7 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from orchestrator.management.database import open_database
-from orchestrator.services.bootstrap import check_database
+from orchestrator.services.bootstrap import SchemaMismatch, check_database
 from orchestrator.services.composition import store_of
 from orchestrator.store import pooled
 from orchestrator.store.pooled import PooledPostgresStore
@@ -96,6 +96,18 @@ def test_a_commit_that_never_comes_is_ended_by_the_server(
     assert (store.asked, process.engine.unit_of_work.counters.retried) == (1, 1)
     proxy.release()
     assert proxy.delivered.wait(30)
+
+
+def test_a_pooler_that_is_not_named_as_one(
+    direct_url: str, postgres_pooler: PgBouncer, django_db_blocker: DjangoDbBlocker
+) -> None:
+    url = postgres_pooler.url_of(direct_url).partition("?")[0]
+    with (
+        django_db_blocker.unblock(),
+        alias(url) as name,
+        pytest.raises(SchemaMismatch, match=r"is named by pooling=transaction in DATABASE_URL\.$"),
+    ):
+        check_database(name)
 
 
 def test_a_server_opens_its_database_and_shares_its_sessions(
