@@ -91,7 +91,11 @@ class Actor:
         server = self.rng.choice(self.world.servers)
         if repeatable and self.rng.random() < weather.request:
             server.run(_quietly(server.call(method, request, reply, seconds)))
-        answer = await server.call(method, request, reply, seconds)
+        try:
+            async with asyncio.timeout(seconds + 1):
+                answer = await server.call(method, request, reply, seconds)
+        except TimeoutError:
+            raise ReplyLost from None
         if self.rng.random() < weather.reply:
             raise ReplyLost
         return answer

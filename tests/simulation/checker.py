@@ -51,6 +51,7 @@ def check(tables: Tables, ledger: Ledger) -> None:
     histories = {key: events_of(tables, key) for key in tables.runs}
     for key, events in histories.items():
         _check_run(tables, ledger, key, events)
+    require(not tables.trespasses, "nothing is written under a lease that is over", tables.trespasses)
     require(not tables.tasks, "no task is left of a closed run", list(tables.tasks))
     require(not tables.transfers, "every debt is paid", list(tables.transfers))
     require(not tables.wakes, "no closed run is woken", list(tables.wakes))

@@ -23,12 +23,14 @@ class Weather:
         before: a commit is lost before the database has it.
         after: the answer to a commit is lost.
         reading: a reading is not answered.
-        overtaken: another process commits between the readings of a batch and its commit.
+        overtaken: another process commits between two readings of a batch, or between them and its commit.
         reply: the reply of a call is lost.
         request: a call is made twice.
         hint_lost: a message between processes is lost.
         hint_doubled: it comes twice.
         hint_late: it comes late, and messages sent after it come before it.
+        freeze: a process is frozen for a while, for each second it lives.
+        stall: one is, when it is about to commit something under the lease of a shard.
         death: a process dies, for each second it lives.
     """
 
@@ -41,6 +43,8 @@ class Weather:
     hint_lost: float = 0.05
     hint_doubled: float = 0.05
     hint_late: float = 0.1
+    freeze: float = 0.01
+    stall: float = 0.005
     death: float = 0.02
 
     def times(self, factor: float) -> "Weather":
@@ -102,17 +106,24 @@ class FaultySession(MemorySession):
 
     def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
         """See Session."""
+        self._be_overtaken()
         self._connection.cross(self._connection.weather.reading)
         return super().lock_runs(keys)
 
     def write(self, changes: Changes) -> None:
         """See Session."""
         connection = self._connection
-        if connection.rng.random() < connection.weather.overtaken:
-            connection.overtake()
+        self._be_overtaken()
         connection.cross(connection.weather.before)
         super().write(changes)
+        for fence in changes.fences:
+            if self._tables.ranges.get(fence.shard_id) != fence.range_id:
+                self._tables.trespasses.append(fence)
         connection.cross(connection.weather.after)
+
+    def _be_overtaken(self) -> None:
+        if self._connection.rng.random() < self._connection.weather.overtaken:
+            self._connection.overtake()
 
 
 class FaultyStore(MemoryStore):

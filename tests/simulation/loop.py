@@ -4,6 +4,8 @@ import asyncio
 import random
 import selectors
 from collections.abc import Callable
+from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass, field
 from typing import Any
 
 SECOND = 1_000_000_000
@@ -13,6 +15,25 @@ EPOCH = 1_700_000_000 * SECOND
 
 LONGEST = 50_000
 """Rounds of the loop that a simulation may take; one in good order needs a few thousand."""
+
+
+@dataclass
+class Process:
+    """A simulated process, as the loop knows it.
+
+    Attributes:
+        tasks: all it has made.
+        frozen: whether nothing of it runs.
+        held: what is to run once it thaws.
+    """
+
+    tasks: "list[asyncio.Task[Any]]" = field(default_factory=list)
+    frozen: bool = False
+    held: list[tuple[Callable[[], object], Context]] = field(default_factory=list)
+
+
+running: ContextVar[Process | None] = ContextVar("running", default=None)
+"""The process that the running callback is part of; None for those who use servers."""
 
 
 class Standstill(Exception):
@@ -50,6 +71,48 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the simulation began."""
         return self._skipping.passed
+
+    def freeze(self, process: Process, seconds: float) -> None:
+        """Lets nothing of a process run for a while; then it runs on, in the order of what happened to it."""
+        process.frozen = True
+        super().call_at(self.time() + seconds, self.thaw, process)
+
+    def thaw(self, process: Process) -> None:
+        """Lets a process run on."""
+        process.frozen = False
+        held, process.held = process.held, []
+        for run, context in held:
+            super().call_soon(run, context=context)
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As ever, but what is part of a frozen process is held until it thaws."""
+        context = context or copy_context()
+        process = context.get(running)
+        if process is None or not process.frozen:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(lambda: None, (), self, context)
+        process.held.append((lambda: handle.cancelled() or callback(*args), context))
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As ever, but what is part of a frozen process is held until it thaws."""
+        context = context or copy_context()
+        process = context.get(running)
+        if process is None:
+            return super().call_at(when, callback, *args, context=context)
+
+        def run() -> None:
+            if process.frozen:
+                process.held.append((run, context))
+            elif not handle.cancelled():
+                callback(*args)
+
+        handle = super().call_at(when, run, context=context)
+        return handle
 
     def clock(self) -> int:
         """Nanoseconds since the epoch."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from orchestrator.store.members import Member
 from orchestrator.store.outcome import was_applied
 from orchestrator.store.ports import (
     Changes,
@@ -38,6 +39,9 @@ class Tables:
     records: dict[RunKey, Record] = field(default_factory=dict)
     configs: dict[tuple[str, str, int], bytes] = field(default_factory=dict)
     ranges: dict[int, int] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+    trespasses: list[Fence] = field(default_factory=list)
     attempts: dict[Transfer | Wake, int] = field(default_factory=dict)
     dead_letters: dict[Transfer | Wake, Failure] = field(default_factory=dict)
 

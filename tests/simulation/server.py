@@ -15,15 +15,19 @@ from google.protobuf.message import Message
 
 from orchestrator.conf import HugoSettings
 from orchestrator.grpc.handlers import WORKFLOW_METHODS
+from orchestrator.services import cluster_clock
 from orchestrator.services.bootstrap import Cluster
+from orchestrator.services.cluster_clock import ClusterClock
 from orchestrator.services.engine import Engine, uuid7
 from orchestrator.services.namespace_registry import NamespaceEntry
+from orchestrator.services.shard_controller import Membership
 from orchestrator.services.transfer_kinds import pay
 from orchestrator.store import lane as lanes
 from orchestrator.store import unit_of_work
 from orchestrator.store.lane import Lane, Request
-from tests.simulation.faults import Connection, FaultyStore
-from tests.simulation.loop import VirtualLoop
+from tests.simulation.faults import Connection, FaultyStore, Weather
+from tests.simulation.loop import SECOND, Process, VirtualLoop, running
+from tests.simulation.members import MemoryClusterStore
 from tests.support.hub import HubNotifier
 
 T = TypeVar("T")
@@ -31,17 +35,16 @@ NAMESPACE = NamespaceEntry(
     "00000000-0000-0000-0000-00000000000d", "default", 1, 24 * 3600 * 10**9, MappingProxyType({})
 )
 SHARDS = 4
-
-
-_process: contextvars.ContextVar["list[asyncio.Task[Any]] | None"] = contextvars.ContextVar("process", default=None)
+LEASE_S = 6.0
+LONGEST_FREEZE_S = 2 * LEASE_S
 
 
 def make_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
     """A task that its process knows of."""
     task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
-    tasks = _process.get()
-    if tasks is not None:
-        tasks.append(task)
+    process = running.get()
+    if process is not None:
+        process.tasks.append(task)
     return task
 
 
@@ -54,6 +57,7 @@ class SimulatedLane(Lane):
 
     loop: VirtualLoop
     rng: random.Random
+    weather: Weather
 
     def start(self) -> None:
         """There is no thread to start."""
@@ -65,6 +69,9 @@ class SimulatedLane(Lane):
         """See Lane."""
         super().put(request)
         self.loop.call_later(self.rng.uniform(0, 0.004), self.step)
+        process = running.get()
+        if request.fence is not None and process is not None and self.rng.random() < self.weather.stall:
+            self.loop.freeze(process, self.rng.uniform(0.5, LONGEST_FREEZE_S))
 
     def step(self) -> None:
         """Commits one batch, if there is one."""
@@ -94,15 +101,25 @@ class Server:
         self.loop = loop
         self.notifier = notifier
         self.connection = connection
-        self.tasks: list[asyncio.Task[Any]] = []
+        self.process = Process()
+        ahead = rng.randrange(1000 * SECOND)
+        clock = ClusterClock(lambda: ahead + round(loop.time() * SECOND))
         self.engine = Engine(
             HugoSettings(scavenger_interval=0),
             Cluster("simulated", SHARDS),
             FaultyStore(tables, SHARDS, connection),
             token_key=b"a key of the simulation",
-            clock=loop.clock,
+            clock=clock,
             new_uuid=lambda: uuid7(loop.clock(), rng.randbytes(10)),
             notifier=notifier,
+            membership=Membership(
+                MemoryClusterStore(tables, loop.clock, connection),
+                clock,
+                role="dev",
+                version="simulated",
+                owns_shards=True,
+                lease=LEASE_S,
+            ),
         )
         self.engine.transfers.pay = partial(pay, self.engine)
         self.engine.namespaces._entries["default"] = (float("inf"), NAMESPACE)
@@ -115,6 +132,11 @@ class Server:
         assert isinstance(found, SimulatedLane)
         return found
 
+    @property
+    def awake(self) -> bool:
+        """Whether anything of it can run."""
+        return not self.connection.dead and not self.process.frozen
+
     async def start(self) -> None:
         """Starts the engine; every task it makes from now on dies with the server."""
         await self.run(self.engine.start())
@@ -122,7 +144,7 @@ class Server:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """A task of this process, and so are the tasks it makes."""
         context = contextvars.copy_context()
-        context.run(_process.set, self.tasks)
+        context.run(running.set, self.process)
         return self.loop.create_task(coroutine, context=context)
 
     async def call(self, method: str, request: Message, reply: type[T], seconds: float = 10.0) -> T:
@@ -145,11 +167,16 @@ class Server:
             raise
         return answer
 
+    def freeze(self, seconds: float) -> None:
+        """Lets nothing of the process run for a while; then it runs on as if no time had passed."""
+        self.loop.freeze(self.process, seconds)
+
     def die(self) -> None:
         """Ends the process at once: what it has in memory is gone, and it reaches nobody any more."""
         self.connection.dead = True
         self.notifier.die()
-        for task in self.tasks:
+        self.loop.thaw(self.process)
+        for task in self.process.tasks:
             task.cancel()
 
 
@@ -158,14 +185,18 @@ async def _stays() -> bool:
 
 
 @contextlib.contextmanager
-def simulated(loop: VirtualLoop, rng: random.Random) -> Iterator[None]:
+def simulated(loop: VirtualLoop, rng: random.Random, weather: Weather) -> Iterator[None]:
     """Replaces threads, sleeps and chance in the code under simulation by those of the loop and the seed."""
     clock = SimpleNamespace(monotonic=loop.time, sleep=loop.sleep_now, time_ns=loop.clock, time=time.time)
-    lane_type: Callable[..., Any] = type("SeededLane", (SimulatedLane,), {"loop": loop, "rng": rng})
+    lane_type: Callable[..., Any] = type("SeededLane", (SimulatedLane,), {"loop": loop, "rng": rng, "weather": weather})
     loop.set_task_factory(make_task)
     state = random.getstate()
     random.seed(rng.random())
-    with mock.patch.object(lanes, "time", clock), mock.patch.object(unit_of_work, "Lane", lane_type):
+    with (
+        mock.patch.object(lanes, "time", clock),
+        mock.patch.object(cluster_clock, "time", clock),
+        mock.patch.object(unit_of_work, "Lane", lane_type),
+    ):
         try:
             yield
         finally:

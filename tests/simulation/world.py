@@ -1,12 +1,14 @@
 """One simulated life of a cluster: a database, processes that die and are replaced, workers, clients, and a seed."""
 
 import asyncio
+import gc
 import hashlib
 import itertools
 import random
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from orchestrator.errors import ServiceError
 from tests.simulation.actors import ActivityWorker, Client, Ledger, WorkflowWorker
 from tests.simulation.checker import Violation, check
 from tests.simulation.contest import Rival
@@ -14,7 +16,7 @@ from tests.simulation.faults import Connection, Weather, deliverer
 from tests.simulation.loop import Standstill, VirtualLoop
 from tests.simulation.memory import Tables
 from tests.simulation.plan import plan
-from tests.simulation.server import Server, simulated
+from tests.simulation.server import LONGEST_FREEZE_S, Server, simulated
 from tests.support.hub import Hub
 
 SERVERS = 2
@@ -45,9 +47,11 @@ class World:
         self.ledger = Ledger()
         self.servers: list[Server] = []
         self._names = itertools.count()
+        self._overtaking = False
         self.actors: list[asyncio.Task[None]] = []
         self.hub = Hub(deliverer(self.loop, self._chance(), self.weather))
         self.deaths = 0
+        self.freezes = 0
 
     def run(self) -> str:
         """Lives until every workflow has ended; returns a digest of all that was stored.
@@ -56,13 +60,15 @@ class World:
             Violation: a promise was broken.
         """
         asyncio.set_event_loop(self.loop)
+        gc.disable()  # what it would end, and when, is not the seed's
         try:
-            with simulated(self.loop, random.Random(self.rng.random())):
+            with simulated(self.loop, random.Random(self.rng.random()), self.weather):
                 self.loop.run_until_complete(self._live())
         except Standstill as error:
             raise Violation(f"every run ends: {self._open()}, {error}") from None
         finally:
             self._end()
+            gc.enable()
         check(self.tables, self.ledger)
         return self._digest()
 
@@ -107,17 +113,26 @@ class World:
         notifier = self.hub.notifier(f"server-{next(self._names)}")
         server = Server(self.loop, self._chance(), connection, self.tables, notifier)
         connection.overtake = lambda: self._overtake(server)
-        await server.start()
-        self.servers.append(server)
+        try:
+            await server.start()
+        except ServiceError:
+            server.die()
+            await self._begin_server()
+        else:
+            self.servers.append(server)
 
     def _overtake(self, slow: Server) -> None:
-        """Lets the others commit what they have, while one is about to."""
+        """Lets the others commit what they have, in the middle of what one is doing."""
+        if self._overtaking:
+            return
+        self._overtaking = True
         for server in self.servers:
-            if server is not slow and not server.connection.dead:
+            if server is not slow and server.awake:
                 server.lane.step()
+        self._overtaking = False
 
     async def _reaper(self) -> None:
-        """Kills processes, and puts new ones in their places."""
+        """Kills processes and puts new ones in their places, or freezes them, some for longer than a lease lasts."""
         while True:
             await asyncio.sleep(1)
             for server in list(self.servers):
@@ -126,6 +141,9 @@ class World:
                     server.die()
                     self.servers.remove(server)
                     await self._begin_server()
+                elif server.awake and self.rng.random() < self.weather.freeze:
+                    self.freezes += 1
+                    server.freeze(self.rng.uniform(0.5, LONGEST_FREEZE_S))
 
     async def _clearing(self) -> None:
         """Storms pass; what they left must come to an end."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 
 from orchestrator.store.notifier import Receive
 
@@ -32,6 +33,7 @@ class HubNotifier:
         self._hub = hub
         self._receive: Receive | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._context = Context()
 
     @property
     def connected(self) -> bool:
@@ -41,6 +43,7 @@ class HubNotifier:
     async def start(self, receive: Receive) -> None:
         """Joins the others."""
         self._loop, self._receive = asyncio.get_running_loop(), receive
+        self._context = copy_context()
         self._hub.members[self.member] = self
 
     async def stop(self) -> None:
@@ -66,5 +69,9 @@ class HubNotifier:
                 self._hub.deliver(lambda other=other: other._take(self.member, message))  # type: ignore[misc]
 
     def _take(self, sender: str, message: bytes) -> None:
+        if self._loop is not None:
+            self._loop.call_soon(self._hear, sender, message, context=self._context.copy())
+
+    def _hear(self, sender: str, message: bytes) -> None:
         if self._receive is not None:
             self._receive(sender, message)
