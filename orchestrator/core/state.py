@@ -155,8 +155,10 @@ class Parent(msgspec.Struct, array_like=True, frozen=True):
     initiated_event_id: int
 
 
-class ExecutionState(msgspec.Struct, array_like=True):
+class ExecutionState(msgspec.Struct, array_like=True, dict=True):
     """All a run is, but for its history.
+
+    Fields of a newer version come last, and are kept as they are in the attribute `newer`, which most states lack.
 
     `updates` are those not completed, in the order of their admission; `completed_updates` has the event that completed
     each of the others. `signal_request_ids` are the latest, `signal_request_lots` counts the lots of earlier ones.
@@ -234,20 +236,38 @@ class StateFormatError(ValueError):
     """A blob that this code cannot read: written by a newer version, or damaged."""
 
 
+FIELDS = len(ExecutionState.__struct_fields__)
+_FORMAT = bytes((FORMAT,))
+_NO_NEWER = b"\xdc" + FIELDS.to_bytes(2, "big")
+"""How the array of a state begins that has no fields this code does not know; of fewer of them, it is less."""
+_fields = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ExecutionState)
 
 
 def encode(state: ExecutionState) -> bytes:
     """The blob of a state."""
-    return bytes((FORMAT,)) + _encoder.encode(state)
+    newer: list[msgspec.Raw] = getattr(state, "newer", [])
+    if not newer:
+        return _FORMAT + _encoder.encode(state)
+    known = _encoder.encode(state)[len(_header(FIELDS)) :]
+    return b"".join((_FORMAT, _header(FIELDS + len(newer)), known, *(bytes(field) for field in newer)))
 
 
 def decode(blob: bytes) -> ExecutionState:
     """The state of a blob; raises StateFormatError when it cannot be read."""
     if not blob or blob[0] != FORMAT:
         raise StateFormatError(f"state blob of format {blob[0] if blob else 'none'}; this version reads up to {FORMAT}")
+    body = memoryview(blob)[1:]
     try:
-        return _decoder.decode(memoryview(blob)[1:])
+        state = _decoder.decode(body)
+        if len(blob) > 3 and blob[1:4] > _NO_NEWER:
+            state.newer = [msgspec.Raw(bytes(field)) for field in _fields.decode(body)[FIELDS:]]  # type: ignore[attr-defined]
     except msgspec.MsgspecError as error:
         raise StateFormatError(f"damaged state blob: {error}") from error
+    return state
+
+
+def _header(count: int) -> bytes:
+    """How MessagePack begins an array of so many elements, of 16 at least."""
+    return b"\xdc" + count.to_bytes(2, "big")

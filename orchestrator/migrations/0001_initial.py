@@ -7,6 +7,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
+    contracts = True
+
     initial = True
 
     dependencies = [

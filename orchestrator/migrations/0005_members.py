@@ -6,6 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
+    contracts = True
+
     dependencies = [
         ('hugo_orchestrator', '0004_deterministic_record'),
     ]

@@ -54,6 +54,10 @@ def prepare_database(database: str | None = None) -> None:
         metadata, _ = ClusterMetadata.objects.using(database).get_or_create(
             id=1, defaults={"cluster_id": uuid.uuid4(), "shard_count": wanted}
         )
+        contracted_by = _last_contraction(database)
+        if metadata.contracted_by < contracted_by:
+            metadata.contracted_by = contracted_by
+            metadata.save(using=database, update_fields=["contracted_by"])
         shards = Shard.objects.using(database)
         known = set(shards.values_list("id", flat=True))
         missing = [Shard(id=id) for id in range(FIRST_SHARD, FIRST_SHARD + metadata.shard_count) if id not in known]
@@ -119,7 +123,11 @@ def check_shared(database: str) -> None:
 
 
 def check_not_newer(database: str) -> list[str]:
-    """Refuses a database that a newer version of this code has migrated, before anything touches it.
+    """Refuses a database that a newer version of this code has migrated so that this one cannot use it any more.
+
+    Migrations that only add to the schema bear processes that do not know them: during a deploy, those of the version
+    before go on, and may be started again. The database says which migration a process must know
+    (`docs/adr/0008-two-versions-on-one-database.md`).
 
     Args:
         database: the Django alias.
@@ -128,7 +136,7 @@ def check_not_newer(database: str) -> list[str]:
         The names of the migrations it still lacks.
 
     Raises:
-        SchemaMismatch: it has migrations this code does not know, its server is too old, or it cannot be read.
+        SchemaMismatch: it has migrations this code must know and does not, its server is too old, or it cannot be read.
     """
     try:
         if refusal := too_old(connections[database]):
@@ -137,12 +145,28 @@ def check_not_newer(database: str) -> list[str]:
     except DatabaseError as error:
         hint = POOLER if REFUSED_BY_POOLERS in str(error) else ""
         raise SchemaMismatch(f"The database cannot be read: {_first_line(error)}.{hint}") from error
-    if unknown:
+    if unknown and not _known(database, _contracted_by(database)):
         raise SchemaMismatch(
             f"The database has migrations this version does not know ({', '.join(unknown)}): "
             "it belongs to a newer version; upgrade the server."
         )
     return unapplied
+
+
+def _contracted_by(database: str) -> str:
+    """The last applied migration that every process must know; empty for a database that does not say."""
+    rows = ClusterMetadata.objects.using(database).values_list("contracted_by", flat=True)
+    return rows.first() or ""
+
+
+def _known(database: str, name: str) -> bool:
+    return (APP, name) in MigrationLoader(connections[database]).disk_migrations
+
+
+def _last_contraction(database: str) -> str:
+    """The last of our migrations that takes something away which the version before it needs."""
+    found = MigrationLoader(connections[database]).disk_migrations
+    return max(name for (app, name), each in found.items() if app == APP and getattr(each, "contracts", False))
 
 
 def _default_shard_count(database: str) -> int:

@@ -44,8 +44,8 @@ async def order(client: Client, task_queue: str, workflow_id: str) -> str:
     return started.run_id
 
 
-async def all_orders(clients: Sequence[Client], task_queue: str, count: int) -> dict[str, str]:
-    """The run ids of so many orders, by their workflow ids; the clients take turns."""
+async def all_orders(clients: Sequence[Client], task_queue: str, count: int, first: int = 0) -> dict[str, str]:
+    """The run ids of so many orders, numbered from the first, by their workflow ids; the clients take turns."""
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> tuple[str, str]:
@@ -53,7 +53,7 @@ async def all_orders(clients: Sequence[Client], task_queue: str, count: int) -> 
             workflow_id = f"order-{number}"
             return workflow_id, await order(clients[number % len(clients)], task_queue, workflow_id)
 
-    return dict(await asyncio.gather(*(one(number) for number in range(count))))
+    return dict(await asyncio.gather(*(one(number) for number in range(first, first + count))))
 
 
 async def executed(steps: int, pause: Callable[[], float] = lambda: 0.01) -> None:

@@ -16,6 +16,7 @@ from tests.management.command import run
 from tests.support.processes import free_port
 
 NEWER = "INSERT INTO django_migrations (app, name, applied) VALUES ('hugo_orchestrator', '9999_later', '2030-01-01')"
+CONTRACTED = "UPDATE cluster_metadata SET contracted_by = '9999_later'"
 
 
 def refused(data: Path, *arguments: str, url: str | None = None, **more: str) -> str:
@@ -123,6 +124,7 @@ def test_newer_schema_on_sqlite(migrated: Path) -> None:
     file = migrated / "hugo.sqlite3"
     with sqlite3.connect(file) as database:
         database.execute(NEWER)
+        database.execute(CONTRACTED)
     database.close()
     assert refused(migrated) == f"hugo: {file}: {NEWER_SAID}"
 
@@ -130,6 +132,7 @@ def test_newer_schema_on_sqlite(migrated: Path) -> None:
 def test_newer_schema_on_postgres(tmp_path: Path, postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as client:
         client.execute(NEWER)
+        client.execute(CONTRACTED)
     said = refused(tmp_path / "data", url=postgres_url)
     assert said.startswith("hugo: postgresql://")
     assert said.endswith(f": {NEWER_SAID}")

@@ -3,6 +3,7 @@
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from pytest_django import Settings
 
 from orchestrator.models import ClusterMetadata, Namespace, Shard
@@ -61,13 +62,37 @@ def test_refuses_another_shard_count(settings: Settings) -> None:
         check_database()
 
 
-def test_refuses_a_newer_schema() -> None:
+def migrate_by_a_newer_version() -> None:
+    """Applies a migration this code does not know."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO django_migrations (app, name, applied) VALUES (%s, '9999_future', CURRENT_TIMESTAMP)", [APP]
         )
+
+
+def test_bears_a_newer_schema_that_only_adds() -> None:
+    before = check_database()
+    migrate_by_a_newer_version()
+    assert check_database() == before
+    call_command("migrate", verbosity=0)
+    assert check_database() == before
+
+
+@pytest.mark.parametrize("contracted_by", ["9999_future", ""])
+def test_refuses_a_newer_schema_that_takes_away(contracted_by: str) -> None:
+    migrate_by_a_newer_version()
+    ClusterMetadata.objects.update(contracted_by=contracted_by)
     with pytest.raises(SchemaMismatch, match=r"does not know \(9999_future\).*upgrade the server"):
         check_database()
+
+
+def test_says_which_migration_every_process_must_know() -> None:
+    known = MigrationLoader(connection).disk_migrations
+    last = max(name for (app, name), each in known.items() if app == APP and getattr(each, "contracts", False))
+    assert ClusterMetadata.objects.get().contracted_by == last
+    ClusterMetadata.objects.update(contracted_by="9999_future")
+    prepare_database()
+    assert ClusterMetadata.objects.get().contracted_by == "9999_future"
 
 
 def test_refuses_an_older_schema() -> None:

@@ -34,6 +34,7 @@ class Server:
         url: its DATABASE_URL; None for a SQLite file in the data directory.
         arguments: further arguments of `hugo dev`.
         environment: further environment variables.
+        checkout: the code it runs.
         grpc, http: HOST:PORT of a server that was started.
     """
 
@@ -41,6 +42,7 @@ class Server:
     url: str | None = None
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    checkout: Path = ROOT
     grpc: str = ""
     http: str = ""
     process: subprocess.Popen[bytes] | None = None
@@ -57,7 +59,7 @@ class Server:
             begin = output.tell()
             self.process = subprocess.Popen(
                 self._watched(self.command()),
-                cwd=ROOT,
+                cwd=self.checkout,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
