@@ -28,6 +28,8 @@ SWEEP = 8.0
 """Seconds between two looks at the table that nobody asked for, with jitter."""
 OLD = 3 * SECOND
 """Age from which a row counts as forgotten by whoever wrote it."""
+EVERYTHING = 2**62
+"""A time before which all debts were born, whatever the clock of whoever wrote them."""
 PAGE = 10_000
 FAILURES_TOLD = 5
 """Failures in a row from which a debt is worth a warning."""
@@ -95,7 +97,9 @@ class Transfers:
         if mine:
             self._loop.call_soon_threadsafe(self._accept, mine)
         if len(mine) < len(transfers):
-            self._hint({transfer.shard_id for transfer in transfers if transfer.shard_id not in owned})
+            others = [transfer for transfer in transfers if transfer.shard_id not in owned]
+            if shards := {each.shard_id for each in others if each.kind != TransferKind.RELEASE_CHILD}:
+                self._hint(shards)
 
     def look(self, shards: Collection[int]) -> None:
         """Looks at the debts of owned shards now; to be called on the event loop."""
@@ -159,12 +163,12 @@ class Transfers:
             self._worth.clear()
             try:
                 gained, self._gained = self._gained, set()
-                await self._read(gained, -1, forgotten=True)
+                await self._read(gained, EVERYTHING, forgotten=True)
                 asked, self._asked = self._asked, set()
-                await self._read(asked, -1, forgotten=False)
+                await self._read(asked, EVERYTHING, forgotten=False)
                 if due:
                     sweep = self._loop.time() + _jitter()
-                    await self._read(self._shards.owned, OLD, forgotten=True)
+                    await self._read(self._shards.owned, self._clock() - OLD, forgotten=True)
             except ServiceError as error:
                 logger.warning("reading debts failed: %s", error)
             except Exception:
@@ -175,14 +179,14 @@ class Transfers:
             except TimeoutError:
                 due = True
 
-    async def _read(self, shards: Collection[int], age: int, *, forgotten: bool) -> None:
-        """Reads the debts of owned shards that have some age, in nanoseconds."""
+    async def _read(self, shards: Collection[int], before: int, *, forgotten: bool) -> None:
+        """Reads the debts of owned shards that were born before a time, nanoseconds since the epoch."""
         owned = self._shards.owned
         among = sorted(shard for shard in shards if shard in owned)
         if among:
             portion = self._shards.portion if len(among) == len(owned) else among
             assert self._run_db is not None
-            rows: list[Transfer] = await self._run_db(self._store.transfers, self._clock() - age, PAGE, portion)
+            rows: list[Transfer] = await self._run_db(self._store.transfers, before, PAGE, portion)
             self._accept(rows, forgotten=forgotten)
 
 
