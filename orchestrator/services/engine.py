@@ -165,7 +165,7 @@ class Engine:
         self.dead_letters.start(self.run_db)
         self.timers.start(self._loop, self.run_db)
         self.transfers.start(self._loop, self.run_db)
-        self.scavenger.start(self._loop)
+        self.scavenger.start()
         self.run_interest.start(self._loop, self.run_db)
 
     def drain(self) -> None:

@@ -91,7 +91,7 @@ class Scavenger:
         self._worth = asyncio.Event()
         self._loops = Loops()
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self) -> None:
         """Begins, unless the settings say never."""
         if self._interval:
             self._loops.go("hugo-scavenger", self._watch)

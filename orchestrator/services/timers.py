@@ -16,6 +16,7 @@ from orchestrator.core import deadlines
 from orchestrator.core.enforcement import OverLimit
 from orchestrator.core.wire import SECOND
 from orchestrator.services.dead_letters import DeadLetters, Verdict
+from orchestrator.services.loops import Loops
 from orchestrator.services.shards import Shards
 from orchestrator.store.ports import LeaseLost, Store, Wake, WorkflowKey
 from orchestrator.store.transition import Unit
@@ -63,19 +64,17 @@ class Timers:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run_db: Callable[..., Awaitable[Any]] | None = None
         self._earlier = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loops = Loops()
 
     def start(self, loop: asyncio.AbstractEventLoop, run_db: Callable[..., Awaitable[Any]]) -> None:
         """Begins to watch the table."""
         self._loop, self._run_db = loop, run_db
         self._shards.on_change(lambda gained, lost: self.look())
-        self._task = loop.create_task(self._watch(), name="hugo-timers")
+        self._loops.go("hugo-timers", self._watch)
 
     async def stop(self) -> None:
         """Stops firing."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loops.stop()
 
     def expect(self, wakes: list[Wake]) -> None:
         """Told, from any thread, of wake-ups that were committed."""
@@ -102,8 +101,6 @@ class Timers:
             try:
                 pause = await self._fire_due()
                 failures = 0
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
                 failures += 1
                 pause = pause_after(failures) * (0.5 + random.random())
