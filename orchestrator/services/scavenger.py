@@ -73,7 +73,7 @@ class Report:
 
 
 class Scavenger:
-    """Looks at the runs of the shards of this process, at a slow pace; a hint has it look at shards before their time.
+    """Looks at the runs of the shards of this process, at a slow pace; a hint may begin it before its time.
 
     Args:
         engine: of this process.
@@ -101,7 +101,7 @@ class Scavenger:
         await self._loops.stop()
 
     def look(self, shards: Collection[int]) -> None:
-        """Has owned shards looked at soon, but for those that just were; to be called on the event loop."""
+        """Has owned shards looked at, but for those that were lately; to be called on the event loop."""
         self._asked.update(shards)
         self._worth.set()
 
@@ -112,26 +112,26 @@ class Scavenger:
             self._worth.clear()
             asked, self._asked = self._asked, set()
             try:
-                if asked:
-                    await self._pass(asked, 0)
-                else:
-                    await self._pass(self._engine.shards.owned, self._interval / 2)
+                await self._pass(asked or self._engine.shards.owned)
             except Exception as error:
                 logger.warning("looking for damage failed: %s", error)
 
-    async def _pass(self, shards: Collection[int], length: float) -> None:
-        """Looks at shards, the work spread over so many seconds."""
-        engine, loop = self._engine, asyncio.get_running_loop()
-        due = [shard for shard in shards if loop.time() - self._seen.get(shard, -self._interval) > self._interval / 4]
+    async def _pass(self, shards: Collection[int]) -> None:
+        """Looks at those shards that were not looked at lately, spread over half of the interval."""
+        engine, now = self._engine, asyncio.get_running_loop().time()
+        due = [shard for shard in shards if now - self._seen.get(shard, -self._interval) > self._interval * 0.4]
+        self._seen.update(dict.fromkeys(due, now))
         used = await engine.run_db(inspection.shards_in_use, engine.settings.database, due)
+        if not used:
+            return
         report = Report()
-        for shard in used:
-            self._seen[shard] = loop.time()
+        for number, shard in enumerate(used):
+            if number:
+                await asyncio.sleep(self._interval / 2 / len(used))
             try:
                 await self._look_at(shard, report)
             except LeaseLost:
                 logger.info("shard %d has another owner now", shard)
-            await asyncio.sleep(length / len(used))
         self.report.add(report)
         logger.log(
             logging.WARNING if report.found else logging.INFO,

@@ -19,6 +19,8 @@ from orchestrator.models import (
 )
 from orchestrator.services import scavenger
 from orchestrator.services.scavenger import Report, scavenge
+from orchestrator.store.fencing import fenced
+from orchestrator.store.ports import Fence, LeaseLost
 from tests.core import builders as build
 from tests.services.paying import Paying, child, story, wait_for, wait_until_nothing_is_owed
 from tests.store.consistency import check_database, current_run
@@ -213,6 +215,17 @@ def test_a_process_looks_by_itself_and_when_it_is_told_to(begun: str, interval: 
         finish(process, begun)
         until(lambda: process.engine.scavenger.report.mended, "the report")
         assert process.engine.scavenger.report.mended == {Damage.LOST_TASK: 1}
+
+
+def test_nothing_is_mended_under_a_lease_that_is_over(begun: str) -> None:
+    DispatchTask.objects.all().delete()
+    orphan = TimerTask.objects.create(**NOBODY, fire_time=2**62)
+    with Paying(pays=False) as process:
+        shard = process.engine.key(process.namespace, begun).shard_id
+        for damaged in (shard, orphan.shard_id):
+            with fenced(Fence(damaged, 5)), pytest.raises(LeaseLost):
+                scavenge(process.engine, [damaged])
+        assert set(look(process).mended) == {Damage.LOST_TASK, Damage.ORPHAN_WAKE}
 
 
 def test_nothing_is_found_in_a_busy_database() -> None:
