@@ -37,7 +37,7 @@ DEFAULT_TIMEOUT = 10.0
 """Seconds a query waits when its caller sets no deadline."""
 FAILED_ATTEMPTS = 3
 NO_POLLER_WINDOW = 20 * SECOND
-LATE_ANSWER = 0.5
+LATE_ANSWER = 0.1
 """Seconds in which the answer arrives of a workflow task that another process has completed."""
 NO_POLLER_MARGIN = 1.0
 """Seconds before the deadline at which a query nobody can answer is given up with a better text."""

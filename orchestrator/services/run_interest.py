@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from orchestrator.services.loops import Loops
@@ -37,11 +38,13 @@ class Interest(Message, frozen=True):
         changes: ids of runs whose every change it wants to hear of.
         closes: ids of runs whose close alone matters.
         introduces: whether it has just come, and wants to know what the others wait for.
+        updates: ids of runs of whose changes only those matter that concern updates.
     """
 
     changes: list[str]
     closes: list[str]
     introduces: bool = False
+    updates: list[str] = []
 
 
 class RunsChanged(Message, frozen=True):
@@ -58,10 +61,18 @@ class Change(NamedTuple):
     running: bool
 
 
+class Level(IntEnum):
+    """Which changes of a run matter; each level includes the ones before it."""
+
+    CLOSE = 0
+    UPDATES = 1
+    CHANGES = 2
+
+
 class Wish(NamedTuple):
     """What another process wants to hear of a run, until when."""
 
-    changes: bool
+    level: Level
     until: float
 
 
@@ -81,7 +92,7 @@ class RunInterest:
         self._store = store
         self._interval = interval
         self._lock = threading.Lock()
-        self._announced: dict[tuple[str, bool], float] = {}
+        self._announced: dict[tuple[str, Level], float] = {}
         self._pending: list[RunWaiter] = []
         self._wishes: dict[str, dict[str, Wish]] = {}
         self._recent: dict[str, Change] = {}
@@ -109,12 +120,12 @@ class RunInterest:
         """Tells the others that a caller waits, unless they know."""
         if not self._peers.connected or self._loop is None:
             return
-        run_id, now = waiter.run.run_id, self._loop.time()
+        run_id, level, now = waiter.run.run_id, _level(waiter), self._loop.time()
         with self._lock:
-            known = max(self._announced.get((run_id, each), -RENEWAL) for each in {False, waiter.closing})
+            known = max(self._announced.get((run_id, each), -RENEWAL) for each in Level if each >= level)
             if known > now - RENEWAL:
                 return
-            self._announced[run_id, waiter.closing] = now
+            self._announced[run_id, level] = now
             self._pending.append(waiter)
             first = len(self._pending) == 1
         if first:
@@ -125,12 +136,13 @@ class RunInterest:
         if self._peers.connected and self._loop is not None:
             self._tell([Change(run.key.run_id, run.version, run.state.running) for run in runs])
 
-    def interested(self, run_id: str) -> list[str]:
-        """The members that want to hear of every change of a run; callable from any thread."""
+    def in_updates_of(self, run_id: str) -> list[str]:
+        """The members that want to hear what becomes of updates of a run; callable from any thread."""
         if not self._wishes:
             return []
         with self._lock:
-            return [member for member, wish in self._wishes.get(run_id, {}).items() if wish.changes]
+            wishes = self._wishes.get(run_id, {})
+            return [member for member, wish in wishes.items() if wish.level >= Level.UPDATES]
 
     def deleted(self, run_id: str) -> None:
         """Tells everybody who waits for a run that it is gone."""
@@ -148,7 +160,7 @@ class RunInterest:
             for change in changes:
                 self._recent[change.run_id] = change
                 for member, wish in self._wishes.get(change.run_id, {}).items():
-                    if wish.changes or not change.running:
+                    if wish.level == Level.CHANGES or not change.running:
                         told.setdefault(member, {})[change.run_id] = change.version
         for member, versions in told.items():
             self._peers.tell(member, RunsChanged(versions))
@@ -159,13 +171,14 @@ class RunInterest:
         until = self._loop.time() + LIFETIME
         versions: dict[str, int] = {}
         with self._lock:
-            for changes, run_ids in ((False, message.closes), (True, message.changes)):
+            wanted = {Level.CLOSE: message.closes, Level.UPDATES: message.updates, Level.CHANGES: message.changes}
+            for level, run_ids in wanted.items():
                 for run_id in run_ids:
                     wishes = self._wishes.setdefault(run_id, {})
                     known = wishes.get(member)
-                    wishes[member] = Wish(changes or (known is not None and known.changes), until)
+                    wishes[member] = Wish(level if known is None else max(level, known.level), until)
                     change = self._recent.get(run_id) or self._before.get(run_id)
-                    if change is not None and (changes or not change.running):
+                    if change is not None and (level > Level.CLOSE or not change.running):
                         versions[run_id] = change.version
         if versions:
             self._peers.tell(member, RunsChanged(versions))
@@ -221,6 +234,18 @@ class RunInterest:
 
 
 def _interest(waiters: Collection[RunWaiter], *, introduces: bool = False) -> Interest:
-    changes = {waiter.run.run_id for waiter in waiters if not waiter.closing}
-    closes = {waiter.run.run_id for waiter in waiters if waiter.closing} - changes
-    return Interest(sorted(changes), sorted(closes), introduces)
+    levels: dict[str, Level] = {}
+    for waiter in waiters:
+        run_id = waiter.run.run_id
+        levels[run_id] = max(_level(waiter), levels.get(run_id, Level.CLOSE))
+
+    def of(level: Level) -> list[str]:
+        return [run_id for run_id, each in levels.items() if each == level]
+
+    return Interest(of(Level.CHANGES), of(Level.CLOSE), introduces, of(Level.UPDATES))
+
+
+def _level(waiter: RunWaiter) -> Level:
+    if waiter.closing:
+        return Level.CLOSE
+    return Level.UPDATES if waiter.elsewhere else Level.CHANGES

@@ -24,7 +24,7 @@ class RunWaiter:
         run: what it waits for.
         future: done once it has to look at the run again, or the server stops.
         closing: whether nothing but the close of the run matters.
-        elsewhere: whether it hears in another way what this process commits.
+        elsewhere: whether only updates matter, and it hears in another way what this process makes of them.
         version: of the run, as far as it knows it; 0 until it has looked.
     """
 

@@ -14,7 +14,7 @@ from temporalio.api.update.v1 import Outcome
 from orchestrator.core.update_news import ADMITTED, COMPLETED, News
 from orchestrator.errors import WorkflowNotReady
 from orchestrator.services.peers import Message, Peers
-from orchestrator.services.run_interest import RunInterest
+from orchestrator.services.run_interest import RunInterest, RunsChanged
 from orchestrator.store.loaded import Loaded
 
 
@@ -109,18 +109,20 @@ class UpdateWaiters:
         """Tells the callers of a run's updates, here and elsewhere; callable from any thread."""
         run_id = run.key.run_id
         self._tell(run_id, news)
-        members = self._interest.interested(run_id)
-        lost = {key: each for key, each in news.items() if not each.stored}
-        if not members or not lost:
+        members = self._interest.in_updates_of(run_id)
+        if not members:
             return
-        message = UpdatesRefused(
+        lost = {key: each for key, each in news.items() if not each.stored}
+        refused = UpdatesRefused(
             run_id,
             run.version,
             {key: each.outcome.SerializeToString() for key, each in lost.items() if each.outcome is not None},
             {key: each.error.message for key, each in lost.items() if each.error is not None},
         )
         for member in members:
-            self._peers.tell(member, message)
+            if lost:
+                self._peers.tell(member, refused)
+            self._peers.tell(member, RunsChanged({run_id: run.version}))
 
     def _tell(self, run_id: str, news: Mapping[str, News], version: int | None = None) -> None:
         """Tells the callers of this process; with a version, those who have not begun to wait since then."""

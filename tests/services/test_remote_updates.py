@@ -230,3 +230,16 @@ async def test_nobody_is_told_of_the_updates_of_a_run_nobody_waits_for(cluster: 
     await done(waiting)
     assert not cluster.messages(UpdatesRefused)
     assert {run for each in cluster.messages(RunsChanged) for run in each.versions} == {execution.run_id}
+
+
+async def test_who_waits_for_an_update_hears_only_of_what_concerns_updates(cluster: Two) -> None:
+    execution = await ready(cluster)
+    asked = await ask(cluster, execution)
+    await cluster.hears_of(execution)
+    await cluster.hears(RunsChanged)  # of what was changed just before
+    cluster.heard.clear()
+    for _ in range(3):
+        await cluster.far.signal_run(execution)
+    await answer(cluster.far, build.acceptance(), build.response())
+    assert succeeded(await done(asked))
+    assert len(cluster.messages(RunsChanged)) == 1
