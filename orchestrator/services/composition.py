@@ -117,8 +117,10 @@ def notifier_of(settings: HugoSettings, cluster_id: str, member: str) -> Notifie
         return Silence(member)
     from orchestrator.store.redis_client import connect
     from orchestrator.store.redis_notifier import RedisNotifier
+    from orchestrator.store.redis_urls import parse_redis_url
 
-    return RedisNotifier(connect(settings.redis_url), cluster_id, member)
+    counts = parse_redis_url(settings.redis_url).kind != "cluster"
+    return RedisNotifier(connect(settings.redis_url), cluster_id, member, counts=counts)
 
 
 def celery_hints(settings: HugoSettings, engine: Engine) -> Hints:

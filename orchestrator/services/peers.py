@@ -33,6 +33,7 @@ class Peers:
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._handlers: dict[str, tuple[type[Message], Handler]] = {}
+        self._lost: list[Callable[[str], None]] = []
 
     @property
     def member(self) -> str:
@@ -61,6 +62,10 @@ class Peers:
         """Names who handles a kind of message: called on the event loop with its sender and the message."""
         self._handlers[kind.__name__] = (kind, handler)
 
+    def lost(self, handler: Callable[[str], None]) -> None:
+        """Names who wants to know of members that a message did not reach, most likely because they have died."""
+        self._lost.append(handler)
+
     def tell(self, member: str, message: Message) -> None:
         """Sends to one member; callable from any thread."""
         self._notifier.send(member, _encode(message))
@@ -70,6 +75,10 @@ class Peers:
         self._notifier.send("", _encode(message))
 
     def _receive(self, sender: str, data: bytes) -> None:
+        if not data:
+            for each in self._lost:
+                each(sender)
+            return
         try:
             name, body = msgspec.msgpack.decode(data, type=tuple[str, msgspec.Raw])
             known = self._handlers.get(name)

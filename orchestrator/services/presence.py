@@ -94,7 +94,8 @@ class Presence:
         peers.on(PollsKnown, self._know)
         peers.on(PollsWanted, self._answer)
         peers.on(StillThere, self._hear)
-        peers.on(Leaving, lambda sender, _: self.forget(sender))
+        peers.on(Leaving, lambda sender, _: self._forget([sender]))
+        peers.lost(lambda member: self._forget([member]))
 
     # Questions; answered from any thread.
 
@@ -143,7 +144,7 @@ class Presence:
         """Tells what has changed in the queues of this process; to be called once a PACE, with all of them."""
         if not self._peers.connected or self._left:
             self._joined = False
-            self._forget_all(list(self._members))
+            self._forget(list(self._members))
             return
         found = {each.queue: each for each in polled}
         gone = [Polled(key, 0, ()) for key in self._mine.keys() - found.keys()]
@@ -158,7 +159,7 @@ class Presence:
         if self._looks % SIGNS_OF_LIFE == 0:
             self._peers.tell_all(StillThere(self._number))
         silent = self._clock() - SILENT
-        self._forget_all([name for name, member in self._members.items() if member.heard < silent])
+        self._forget([name for name, member in self._members.items() if member.heard < silent])
 
     def tell(self, changed: list[Polled]) -> None:
         """Tells what has changed in queues of this process."""
@@ -179,11 +180,7 @@ class Presence:
 
     # What others tell.
 
-    def forget(self, member: str) -> None:
-        """A process is gone."""
-        self._forget_all([member])
-
-    def _forget_all(self, members: list[str]) -> None:
+    def _forget(self, members: list[str]) -> None:
         moved: set[QueueKey] = set()
         for name in members:
             member = self._members.pop(name, None)

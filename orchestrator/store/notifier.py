@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 Receive = Callable[[str, bytes], None]
-"""Takes the name of the member a message came from, and its bytes, on the event loop."""
+"""Takes the name of the member a message came from, and its bytes, on the event loop; without bytes, the name of a
+member that a message did not reach."""
 
 
 class Notifier(Protocol):

@@ -39,10 +39,12 @@ class RedisNotifier:
         client: of the Redis.
         cluster_id: names the channels, so that clusters may share a Redis.
         member: the name of this process.
+        counts: whether Redis knows how many receivers a message has; a node of a Redis cluster does not.
     """
 
-    def __init__(self, client: Redis, cluster_id: str, member: str) -> None:
+    def __init__(self, client: Redis, cluster_id: str, member: str, *, counts: bool = True) -> None:
         self.member = member
+        self._counts = counts
         self._client = client
         self._cluster_id = cluster_id
         self._lock = threading.Lock()
@@ -56,6 +58,7 @@ class RedisNotifier:
         self._tried = asyncio.Event()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._receive: Receive | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -65,9 +68,9 @@ class RedisNotifier:
 
     async def start(self, receive: Receive) -> None:
         """See Notifier; waits a moment for the first attempt."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._receive = asyncio.get_running_loop(), receive
         self._tasks = [
-            self._loop.create_task(self._read(receive), name="hugo-redis-read"),
+            self._loop.create_task(self._read(), name="hugo-redis-read"),
             self._loop.create_task(self._write(), name="hugo-redis-write"),
         ]
         with suppress(TimeoutError):
@@ -131,13 +134,17 @@ class RedisNotifier:
         pipeline = self._client.pipeline(transaction=False)
         for to, messages in outbox.items():
             pipeline.publish(self._channel(to), msgspec.msgpack.encode((self.member, messages)))
-        await pipeline.execute()
+        receivers = await pipeline.execute()
+        if self._counts:
+            for to, count in zip(outbox, receivers, strict=True):
+                if to and not count:
+                    self._deliver(to, [b""])
 
-    async def _read(self, receive: Receive) -> None:
+    async def _read(self) -> None:
         pause = SHORTEST_PAUSE_S
         while not self._stopping:
             try:
-                await self._listen(receive)
+                await self._listen()
             except (RedisError, OSError) as error:
                 if self._connected or not self._told_away:
                     pause = SHORTEST_PAUSE_S
@@ -145,7 +152,7 @@ class RedisNotifier:
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    async def _listen(self, receive: Receive) -> None:
+    async def _listen(self) -> None:
         """Takes messages until Redis is gone; raises what the client raises then."""
         async with self._client.pubsub() as subscription:
             await subscription.subscribe(self._channel(""), self._channel(self.member))
@@ -160,20 +167,24 @@ class RedisNotifier:
                     continue
                 probed = False
                 if message["type"] == "message":
-                    self._deliver(message["data"], receive)
+                    self._unpack(message["data"])
                 elif message["type"] == "subscribe" and message["data"] == 2:
                     self._back()
                     await self._inspect()
 
-    def _deliver(self, packet: bytes, receive: Receive) -> None:
+    def _unpack(self, packet: bytes) -> None:
         try:
             sender, messages = _packets.decode(packet)
         except msgspec.MsgspecError as error:
             logger.info("something in Redis that is no message of ours: %s", error)
             return
         if sender != self.member:
-            for message in messages:
-                receive(sender, message)
+            self._deliver(sender, messages)
+
+    def _deliver(self, sender: str, messages: list[bytes]) -> None:
+        assert self._receive is not None
+        for message in messages:
+            self._receive(sender, message)
 
     async def _inspect(self) -> None:
         found = await complaint(self._client)

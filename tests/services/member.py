@@ -102,6 +102,12 @@ class Member:
         await until(begun)
         return polling
 
+    async def poll_in_vain(self, queue: str) -> None:
+        """A poll that is cancelled while it waits."""
+        polling = await self.begin_poll(queue)
+        polling.cancel()
+        await asyncio.wait([polling])
+
     async def complete(self, token: bytes, *, sticky: str = "", close: bool = True) -> None:
         """RespondWorkflowTaskCompleted, which closes the workflow or goes on, on a sticky queue if one is named."""
         done = Command(command_type=CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION)

@@ -13,6 +13,8 @@ from orchestrator.conf import HugoSettings
 from orchestrator.models import DispatchTask, Execution
 from orchestrator.services.pollers import QueueKey
 from orchestrator.services.presence import home_of
+from orchestrator.store.redis_client import connect
+from orchestrator.store.redis_notifier import RedisNotifier
 from tests.services.conftest import Database
 from tests.services.member import NEVER_SWEPT, Member, running, until
 from tests.support.hub import Deliver, Hub
@@ -86,7 +88,7 @@ async def test_a_task_born_where_polls_have_just_been_reaches_the_one_that_waits
     for home, away in ((one, other), (other, one)):
         queue = await homed(two, two.index(home))
         polling = await home.begin_poll(queue)
-        (await away.begin_poll(queue)).cancel()
+        await away.poll_in_vain(queue)
         await until(lambda away=away, queue=queue: knows(away, queue))  # type: ignore[misc]
         await away.start(f"born away of {queue}", queue)
         assert (await polling).workflow_execution.workflow_id == f"born away of {queue}"
@@ -129,7 +131,7 @@ async def test_a_key_with_many_tasks_keeps_no_other_one_waiting_wherever_they_ar
     home, away = two
     queue = await homed(two, at=0)
     for member in two:
-        (await member.begin_poll(queue)).cancel()
+        await member.poll_in_vain(queue)
     for number in range(30):
         await away.start(f"many-{number}", queue, priority=Priority(fairness_key="many"))
         await until(lambda number=number: has_backlog(home, queue, number + 1))  # type: ignore[misc]
@@ -218,7 +220,7 @@ async def test_when_the_home_ends_what_it_had_in_mind_goes_to_the_other(two: tup
     one, other = two
     queue = await homed(two, at=0)
     for member in two:
-        (await member.begin_poll(queue)).cancel()
+        await member.poll_in_vain(queue)
     for number in range(20):
         await other.start(f"order-{number}", queue)
     await until(lambda: has_backlog(one, queue, 20))
@@ -227,6 +229,25 @@ async def test_when_the_home_ends_what_it_had_in_mind_goes_to_the_other(two: tup
 
     assert sorted(found) == sorted(f"order-{number}" for number in range(20))
     assert missed(*two) == 0
+
+
+async def test_when_the_home_dies_the_other_finds_out_by_its_first_message(
+    shared_database: Database, redis_server: str
+) -> None:
+    cluster = shared_database[1]
+    notifiers = [RedisNotifier(connect(redis_server), cluster.id, name) for name in ("one", "other")]
+    one, other = (Member(notifier, *shared_database, NEVER_SWEPT) for notifier in notifiers)
+    async with running(one, other):
+        queue = await homed((one, other), at=0)
+        for member in (one, other):
+            await member.poll_in_vain(queue)
+        for number in range(5):
+            await other.start(f"order-{number}", queue)
+        await until(lambda: has_backlog(one, queue, 5))
+        await notifiers[0].stop()
+        found = {(await other.poll(queue)).workflow_execution.workflow_id for _ in range(5)}
+
+    assert found == {f"order-{number}" for number in range(5)}
 
 
 async def has_backlog(member: Member, queue: str, count: int) -> bool:

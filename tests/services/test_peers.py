@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from orchestrator.services.peers import Message, Peers
+from orchestrator.store.notifier import Receive, Silence
 from tests.support.hub import Hub
 
 
@@ -49,6 +50,20 @@ async def test_what_a_newer_version_says_is_read_as_far_as_it_is_known() -> None
     await turn()
 
     assert heard == [Greeting("more", loud=True), Greeting("fewer")]
+
+
+async def test_who_wants_to_know_hears_of_members_that_are_not_there() -> None:
+    class Void(Silence):
+        async def start(self, receive: Receive) -> None:
+            receive("gone", b"")
+
+    peers = Peers(Void())
+    missed: list[str] = []
+    peers.lost(missed.append)
+    peers.lost(lambda member: missed.append(member.upper()))
+    await peers.start()
+
+    assert missed == ["gone", "GONE"]
 
 
 async def test_a_handler_that_fails_does_not_keep_others_from_hearing() -> None:

@@ -224,6 +224,18 @@ async def test_what_others_publish_there_is_passed_over(redis: Redis, one_and_ot
     await vandal.aclose()
 
 
+async def test_a_member_that_a_message_does_not_reach_is_named(
+    redis: Redis, one_and_other: tuple[Member, Member]
+) -> None:
+    one, other = one_and_other
+    await other.notifier.stop()
+    one.send("", "for all, of whom there may be none")
+    one.send("other", "are you there?")
+    await until(lambda: one.heard)
+
+    assert one.heard == [("other", b"")]
+
+
 async def test_what_was_sent_before_the_stop_arrives(redis: Redis, one_and_other: tuple[Member, Member]) -> None:
     _, other = one_and_other
     leaving = await Member(redis.url, "leaving").start()
