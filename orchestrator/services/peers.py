@@ -77,7 +77,7 @@ class Peers:
     def _receive(self, sender: str, data: bytes) -> None:
         if not data:
             for each in self._lost:
-                each(sender)
+                _attempt(each, sender)
             return
         try:
             name, body = msgspec.msgpack.decode(data, type=tuple[str, msgspec.Raw])
@@ -89,10 +89,14 @@ class Peers:
         except msgspec.MsgspecError as error:
             logger.info("a message of %s cannot be read: %s", sender, error)
             return
-        try:
-            handler(sender, message)
-        except Exception:
-            logger.exception("handling %s of %s failed", name, sender)
+        _attempt(handler, sender, message)
+
+
+def _attempt(handler: Callable[..., None], sender: str, *message: Message) -> None:
+    try:
+        handler(sender, *message)
+    except Exception:
+        logger.exception("handling %s of %s failed", message or "the loss", sender)
 
 
 def _encode(message: Message) -> bytes:
