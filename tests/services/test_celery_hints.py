@@ -3,9 +3,12 @@
 import base64
 import json
 import logging
+import tempfile
 import time
 import uuid
 from collections.abc import Collection, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +17,10 @@ from redis import Redis
 
 from orchestrator.services import celery_hints
 from orchestrator.services.celery_hints import BACKLOG, CeleryHints
+from tests.support.binaries import ensure
 from tests.support.processes import free_port
+from tests.support.servers import Redis as RedisServer
+from tests.support.servers import short_directory
 
 PATIENCE_S = 30.0
 
@@ -152,3 +158,27 @@ def test_broker_that_is_away_holds_nobody_up(caplog: pytest.LogCaptureFixture, m
         hints.wake("timer", [shard])
     hints.stop()
     assert caplog.text.count("the broker does not answer") == 1
+
+
+def test_broker_that_comes_back_is_used_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_hints, "PAUSE", 0.01)
+    caplog.set_level(logging.WARNING)
+    ensure("Redis")
+    with tempfile.TemporaryDirectory(prefix="hugo-redis-", dir=short_directory()) as parent:
+        Path(parent).chmod(0o755)
+        server = RedisServer(Path(parent))
+        server.port = free_port()
+        hints = CeleryHints(application(server.url, "prefix:"), lambda shard: "worker", Direct())
+        hints.wake("timer", [1])
+        until(lambda: "the broker does not answer" in caplog.text)
+        server.process = server.run(server.service())
+        server.wait()
+        with closing(Broker(server.url)) as broker:
+            broker.prefix = "prefix:"
+            hints.wake("timer", [2])
+            until(lambda: any(2 in shards for shards in broker.shards("hugo.timer")))
+        until(lambda: "the broker answers again" in caplog.text)
+        hints.stop()
+        server.stop()
