@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -108,10 +109,9 @@ class Timers:
                 logger.warning("reading due timers failed: %s", error, exc_info=failures == 1)
             if pause <= 0:
                 continue
-            try:
-                await asyncio.wait_for(self._earlier.wait(), pause)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._earlier.wait()
 
     async def _fire_due(self) -> float:
         """Fires what is due and returns the seconds until the next look."""
@@ -163,4 +163,4 @@ def fire(unit: Unit, row: Wake) -> None:
 
 def pause_after(failures: int) -> float:
     """Seconds until the table is read again, after so many readings that failed one after the other."""
-    return min(RETRY * 2 ** min(failures - 1, 10), RETRY_READING)
+    return min(RETRY * 2.0 ** min(failures - 1, 10), RETRY_READING)
