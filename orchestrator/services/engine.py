@@ -156,9 +156,10 @@ class Engine:
     async def start(self) -> None:
         """Starts committing, firing timers and handing over tasks, on the running event loop."""
         self._loop = asyncio.get_running_loop()
+        await self.shards.start(self.run_db)
+        # From here to the end nothing waits: no message may find a service that has not started.
         await self.peers.start()
         self.shard_hints.start(self._loop)
-        await self.shards.start(self.run_db)
         self.unit_of_work.start(self._loop)
         self.matching.start(self._loop, self.run_db)
         self.workers.start()
@@ -167,6 +168,7 @@ class Engine:
         self.transfers.start(self._loop, self.run_db)
         self.scavenger.start()
         self.run_interest.start(self._loop, self.run_db)
+        self.shards.announce()
 
     def drain(self) -> None:
         """Ends waiting polls and long polls with their empty replies."""

@@ -108,7 +108,8 @@ class Scavenger:
     async def _watch(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._worth.wait(), self._interval * (0.5 + random.random()))
+                async with asyncio.timeout(self._interval * (0.5 + random.random())):
+                    await self._worth.wait()
             self._worth.clear()
             asked, self._asked = self._asked, set()
             try:

@@ -140,8 +140,11 @@ class ShardController:
         self._run_db = run_db
         await self._join()
         await self._look()
-        self._peers.tell_all(MembersChanged())
         self._loops.go("hugo-shards", self._keep)
+
+    def announce(self) -> None:
+        """See Shards."""
+        self._peers.tell_all(MembersChanged())
 
     async def stop(self) -> None:
         """See Shards; the others can take them at once."""
@@ -163,7 +166,8 @@ class ShardController:
             now = self._clock.monotonic()
             pause = (min(self._next_beat, self._next_look) - now) / SECOND
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(0.0, pause))
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
             self._woken.clear()
             try:
                 if self._clock.monotonic() >= self._next_beat:

@@ -49,6 +49,10 @@ class Shards(Protocol):
         """Takes shards, and keeps them."""
         ...
 
+    def announce(self) -> None:
+        """Tells the others of this process, now that they can be reached."""
+        ...
+
     async def stop(self) -> None:
         """Gives them back."""
         ...
@@ -83,6 +87,9 @@ class SoleOwner:
 
     async def start(self, run_db: RunDb) -> None:
         """See Shards."""
+
+    def announce(self) -> None:
+        """See Shards; there is nobody to tell."""
 
     async def stop(self) -> None:
         """See Shards."""

@@ -174,8 +174,9 @@ class Transfers:
             except Exception:
                 logger.exception("reading debts failed")
             try:
-                due = False
-                await asyncio.wait_for(self._worth.wait(), sweep - self._loop.time())
+                async with asyncio.timeout_at(sweep):
+                    await self._worth.wait()
+                due = self._loop.time() >= sweep
             except TimeoutError:
                 due = True
 

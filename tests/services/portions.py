@@ -51,6 +51,9 @@ class Portion:
     async def start(self, run_db: RunDb) -> None:
         """Owns what it owns."""
 
+    def announce(self) -> None:
+        """Everybody knows."""
+
     async def stop(self) -> None:
         """Goes on owning it."""
 

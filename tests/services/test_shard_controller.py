@@ -52,8 +52,9 @@ class Process:
         return set(self.shards.owned)
 
     async def start(self) -> None:
-        await self.peers.start()
         await self.shards.start(self.run_db)
+        await self.peers.start()
+        self.shards.announce()
 
     async def stop(self) -> None:
         await self.shards.stop()
@@ -365,5 +366,19 @@ def test_the_clock_of_every_member_is_that_of_the_database(run: Run, monkeypatch
         await asyncio.sleep(shard_controller.LOOK + 1)
         for process in (a, b):
             assert abs(process.clock() - cluster.loop.clock() - 10**9) < 10**7
+
+    run(test)
+
+
+def test_who_leaves_at_the_moment_another_comes_leaves(run: Run) -> None:
+    async def test(cluster: Cluster) -> None:
+        for number in range(10):
+            leaving = await cluster.begin(f"a{number}", connected=True)
+            coming = await cluster.begin(f"b{number}", connected=True)
+            for _ in range(number):
+                await asyncio.sleep(0)
+            await leaving.stop()
+            await coming.stop()
+            cluster.processes.clear()
 
     run(test)

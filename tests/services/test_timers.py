@@ -236,3 +236,16 @@ def test_who_owns_nothing_asks_nothing_and_the_others_seldom(run: Run) -> None:
         assert b.asked <= 100 / LOOK + 1
 
     run(test)
+
+
+def test_they_stop_although_something_is_set_at_that_very_moment(run: Run) -> None:
+    async def test(site: Site, a: Process, b: Process) -> None:
+        for delay in range(10):
+            b.set(3, 0)
+            for _ in range(delay):
+                await asyncio.sleep(0)
+            await b.timers.stop()
+            b.timers.start(site.loop, b.run_db)
+            await asyncio.sleep(0.01)
+
+    run(test)
