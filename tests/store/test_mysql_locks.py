@@ -3,12 +3,13 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pymysql
 import pytest
+from django.db import InterfaceError, OperationalError
 from pytest_django import DjangoDbBlocker
 
 from orchestrator.services.bootstrap import check_database
@@ -119,6 +120,37 @@ def test_two_commits_of_the_same_runs_never_deadlock(url: str) -> None:
         with ThreadPoolExecutor(2) as threads:
             assert sorted(threads.map(commit, (runs, runs[::-1]))) == [False, True]
     assert deadlocks(url) == before
+
+
+@pytest.mark.usefixtures("url")
+def test_a_session_that_was_lost_commits_no_more() -> None:
+    """It has written, and its COMMIT comes long after somebody asked what became of it."""
+    store = MysqlStore(ALIAS, 4)
+    run = run_key()
+    with store.transaction() as session:
+        session.write(creation(run))
+    changes = Changes(updated=[(run, 2, b"state")])
+    written: Future[str] = Future()
+    asked = threading.Event()
+
+    def commit() -> None:
+        try:
+            with store.transaction() as session:
+                session.write(changes)
+                written.set_result(store._lane.lock)
+                assert asked.wait(30)
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        late = threads.submit(commit)
+        store._lane.lock = written.result(30)
+        assert store.was_applied(changes) is False
+        asked.set()
+        with pytest.raises((OperationalError, InterfaceError)):
+            late.result(30)
+    with store.transaction() as session:
+        assert session.lock_runs({run: 0})[run].version == 1
 
 
 def deadlocks(url: str) -> int:
