@@ -130,10 +130,6 @@ def processes() -> None:
     show_processes()
 
 
-hugo.add_command(dlq)
-hugo.add_command(scavenge)
-
-
 @hugo.group()
 def shard() -> None:
     """Show who owns which shard of a cluster, and move shards by hand."""
@@ -182,3 +178,7 @@ def move(shards: tuple[int, ...], to: str | None, back: bool, no_wait: bool) -> 
     from orchestrator.management.shards import move_shards
 
     move_shards(set(shards), to or "", wait=not no_wait)
+
+
+hugo.add_command(dlq)
+hugo.add_command(scavenge)

@@ -13,9 +13,10 @@ from orchestrator.services.bootstrap import Cluster
 from orchestrator.services.cluster_clock import ClusterClock
 from orchestrator.services.engine import Engine, uuid7
 from orchestrator.services.shard_controller import Membership
+from tests.simulation.faults import Connection, Weather
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.members import MemoryClusterStore
 from tests.simulation.memory import MemoryStore, Tables
-from tests.simulation.memory_members import MemoryClusterStore
 from tests.support.hub import Hub
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def loop() -> Iterator[VirtualLoop]:
 @pytest.mark.parametrize("role", ["dev", "frontend"])
 def test_an_idle_process_asks_at_most_once_a_second(loop: VirtualLoop, role: str, members: int) -> None:
     tables, hub = Tables(), Hub()
-    store = MemoryClusterStore(tables, loop.clock, SHARDS)
+    store = MemoryClusterStore(tables, loop.clock, Connection(Random(1), Weather().times(0)))
 
     def engine(name: str) -> CountingEngine:
         clock = ClusterClock(lambda: round(loop.time() * 1e9))

@@ -15,9 +15,10 @@ from orchestrator.services.shard_controller import GRACE, Membership, ShardContr
 from orchestrator.store.fencing import current_fence
 from orchestrator.store.notifier import Silence
 from orchestrator.store.ports import Fence, LeaseLost
+from tests.simulation.faults import Connection, Weather
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.members import MemoryClusterStore
 from tests.simulation.memory import Tables
-from tests.simulation.memory_members import MemoryClusterStore
 from tests.support.hub import Hub
 
 SHARDS = 64
@@ -81,7 +82,7 @@ class Cluster:
         self.loop = loop
         self.hub = Hub()
         self.tables = Tables()
-        self.store = MemoryClusterStore(self.tables, loop.clock, SHARDS)
+        self.store = MemoryClusterStore(self.tables, loop.clock, Connection(Random(1), Weather().times(0)))
         self.processes: list[Process] = []
 
     async def begin(self, name: str, *, owns_shards: bool = True, connected: bool = False) -> Process:
@@ -172,7 +173,7 @@ def test_the_shards_of_who_leaves_are_taken_over(run: Run, connected: bool) -> N
         cluster.processes.remove(b)
         assert b.owned == set()
         await cluster.until(lambda: cluster.balanced(a, c), 0.5 if connected else REBALANCED)
-        assert b.name not in cluster.store.members
+        assert b.name not in cluster.tables.members
 
     run(test)
 
@@ -235,7 +236,7 @@ def test_a_shard_is_given_back_after_the_work_on_it(run: Run) -> None:
         async def work(shard: int) -> None:
             with a.shards.holding(shard):
                 await asyncio.sleep(GRACE / 2)
-                assert cluster.store.owners[shard] == "a"
+                assert cluster.tables.owners[shard] == "a"
             done.append(cluster.loop.time())
 
         working = [asyncio.create_task(work(shard)) for shard in a.owned]
@@ -339,7 +340,7 @@ def test_a_frontend_owns_nothing_and_knows_who_does(run: Run) -> None:
         assert frontend.owned == set()
         assert frontend.shards.portion == []
         for shard in range(1, SHARDS + 1):
-            assert frontend.shards.owner(shard) == cluster.store.owners[shard]
+            assert frontend.shards.owner(shard) == cluster.tables.owners[shard]
 
     run(test)
 
