@@ -6,6 +6,7 @@ import os
 import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -164,8 +165,19 @@ async def test_all_messages_of_celery_are_lost(
     assert await waiting(site) > 0
 
 
+async def test_burst_of_a_thousand_transitions_costs_a_few_messages(site: Site, task_queue: str) -> None:
+    site.cluster.start(site.frontends[0])
+    assert site.frontends[0].match is not None
+    client = await Client.connect(site.frontends[0].match["grpc"])
+    later = timedelta(seconds=2)  # a timer that is due before its owner looks by itself
+    await asyncio.gather(
+        *(client.start_workflow("Idle", id=f"idle-{n}", task_queue=task_queue, start_delay=later) for n in range(1000))
+    )
+    assert 0 < await waiting(site) < 50
+
+
 async def waiting(site: Site) -> int:
-    """How many hints nobody has taken."""
+    """How many hints about timers nobody has taken."""
     async with Redis.from_url(site.redis_url) as redis:
         return int(await redis.llen(f"{site.prefix}hugo.timer"))
 
