@@ -1,24 +1,20 @@
 """A cluster under chaos: its database, its Redis, its frontends, Celery workers and SDK workers."""
 
-import os
-import sys
-import time
 from pathlib import Path
 
-from tests.chaos.processes import Process
-from tests.chaos.stores import PostgreSQL, Redis
-from tests.support.databases import migrate, server_environment
-from tests.support.processes import free_port
+from tests.chaos.processes import Victim, Victims
+from tests.support import processes
+from tests.support.databases import migrate
+from tests.support.restartable import DurablePostgreSQL, Restartable
+from tests.support.servers import PATIENCE_S, Redis
 
 FRONTENDS = 2
 CELERY_WORKERS = 2
 SDK_WORKERS = 2
-QUEUES = "hugo.history,hugo.timer,hugo.transfer,hugo.visibility,hugo.system"
-PATIENCE_S = 60.0
 
 
 class Cluster:
-    """A context manager.
+    """A context manager; what it has written stays when it ends.
 
     Args:
         directory: for all its files; everybody may enter it.
@@ -31,17 +27,18 @@ class Cluster:
     """
 
     def __init__(self, directory: Path, task_queue: str) -> None:
-        self.postgres = PostgreSQL(directory)
-        self.redis = Redis(directory)
-        self.addresses = [f"127.0.0.1:{free_port()}" for _ in range(FRONTENDS)]
+        self._servers = (DurablePostgreSQL(directory), Redis(directory))
+        self.postgres, self.redis = map(Restartable, self._servers)
+        self.addresses = [f"127.0.0.1:{processes.free_port()}" for _ in range(FRONTENDS)]
         self._directory = directory
         self._task_queue = task_queue
-        self.frontends: list[Process] = []
-        self.celery_workers: list[Process] = []
-        self.sdk_workers: list[Process] = []
+        self._victims: Victims | None = None
+        self.frontends: list[Victim] = []
+        self.celery_workers: list[Victim] = []
+        self.sdk_workers: list[Victim] = []
 
     @property
-    def processes(self) -> list[Process]:
+    def processes(self) -> list[Victim]:
         """All but the servers."""
         return [*self.frontends, *self.celery_workers, *self.sdk_workers]
 
@@ -49,62 +46,36 @@ class Cluster:
         try:
             self._start()
         except BaseException:
-            self.stop()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Ends the processes, then the servers."""
-        self.stop_processes()
-        for server in (self.postgres, self.redis):
+        for process in self.processes:
+            process.kill()
+        for server in self._servers:
             server.stop()
 
-    def stop_processes(self) -> None:
-        """Ends the processes; the servers go on."""
-        for process in (*self.sdk_workers, *self.celery_workers, *self.frontends):
-            process.stop()
+    def drain(self) -> None:
+        """Ends the processes in an orderly way; the servers go on."""
+        assert self._victims is not None
+        self._victims.stop()
 
     def _start(self) -> None:
-        preparation = self.postgres.run(self.postgres.preparation())
-        if preparation.wait(PATIENCE_S):
-            raise RuntimeError(f"PostgreSQL could not make its files: {self.postgres.log}")
-        for server in (self.postgres, self.redis):
+        postgres = self._servers[0]
+        if postgres.run(postgres.preparation()).wait(PATIENCE_S):
+            raise RuntimeError(f"PostgreSQL could not make its files:\n{processes.tail(postgres.log)}")
+        for server in self._servers:
             server.serve()
-        for server in (self.postgres, self.redis):
+        for server in self._servers:
             server.wait()
         migrate(self.postgres.url)
-        self._make_processes()
-        for process in self.processes:
-            process.start()
-        self._wait()
-
-    def _make_processes(self) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HUGO", "DATABASE"))}
-        ours = server_environment(self.postgres.url) | {"REDIS_URL": self.redis.url, "PYTHONUNBUFFERED": "1"}
-        environment = inherited | ours
-
-        def process(name: str, *command: str) -> Process:
-            return Process(name, [sys.executable, *command], self._directory, environment)
-
+        self._victims = victims = Victims(self._directory, self.postgres.url, self.redis.url)
         for number, address in enumerate(self.addresses):
             port = address.rpartition(":")[2]
-            self.frontends.append(process(f"frontend-{number}", "manage.py", "hugo", "frontend", "--grpc-port", port))
-        for number in range(CELERY_WORKERS):
-            name = f"celery-{number}"
-            options = ("worker", "-Q", QUEUES, "--concurrency", "1", "--loglevel", "INFO", "--hostname", name)
-            self.celery_workers.append(process(name, "-m", "celery", "-A", "config", *options))
+            self.frontends.append(victims.frontend(f"frontend-{number}", "--grpc-port", port))
+        self.celery_workers = [victims.worker(f"celery-{number}") for number in range(CELERY_WORKERS)]
         for number in range(SDK_WORKERS):
-            address = self.addresses[number % FRONTENDS]
-            self.sdk_workers.append(process(f"worker-{number}", "-m", "tests.chaos.worker", address, self._task_queue))
-
-    def _wait(self) -> None:
-        """Returns when the frontends say that they serve."""
-        until = time.monotonic() + PATIENCE_S
-        for frontend in self.frontends:
-            while b"READY" not in frontend.log.read_bytes():
-                if not frontend.alive or time.monotonic() > until:
-                    raise RuntimeError(f"{frontend.name} does not serve: {frontend.log}")
-                time.sleep(0.05)
+            command = ["-m", "tests.chaos.worker", self.addresses[number % FRONTENDS], self._task_queue]
+            self.sdk_workers.append(victims.process(f"worker-{number}", command, "serving"))
+        victims.start(*self.processes)

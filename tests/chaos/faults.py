@@ -2,19 +2,22 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 
 import redis.asyncio as aioredis
 
 from tests.chaos.cluster import Cluster
 from tests.chaos.duplicates import every_message_thrice
-from tests.chaos.processes import Process
-from tests.chaos.stores import PostgreSQL
+from tests.chaos.processes import Victim
 
 Fault = Callable[["Faults"], Awaitable[None]]
 BEYOND_LEASE_S = 9.0
 """How long a frozen process is: longer than a shard lease lasts."""
 JUMP_S = 300.0
+ENDS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+"""How PostgreSQL is told to end."""
 
 
 class Faults:
@@ -31,6 +34,9 @@ class Faults:
         self.chance = chance
         self.say = say
         self.counts: dict[str, int] = {}
+        self._suffering: set[Victim] = set()
+        self._postgres = asyncio.Lock()
+        self._redis = asyncio.Lock()
 
     def draw(self) -> Iterator[str]:
         """Names of faults, for ever: each of them once before any comes again."""
@@ -44,45 +50,55 @@ class Faults:
         self.counts[name] = self.counts.get(name, 0) + 1
         await FAULTS[name](self)
 
-    async def kill(self, processes: Sequence[Process]) -> None:
+    @asynccontextmanager
+    async def _one_of(self, processes: Sequence[Victim]) -> AsyncIterator[Victim]:
+        """One of some processes, once nothing else happens to it."""
+        while not (well := [each for each in processes if each not in self._suffering]):
+            await asyncio.sleep(0.1)
+        chosen = self.chance.choice(well)
+        self._suffering.add(chosen)
+        try:
+            yield chosen
+        finally:
+            self._suffering.discard(chosen)
+
+    async def kill(self, processes: Sequence[Victim]) -> None:
         """SIGKILL, and another process in its place a little later."""
-        process = self.chance.choice(processes)
-        self.say(f"kill -9 {process.name}")
-        process.kill()
-        await asyncio.sleep(self.chance.uniform(0, 2))
-        process.start()
+        async with self._one_of(processes) as process:
+            self.say(f"kill -9 {process.name}")
+            process.kill()
+            await asyncio.sleep(self.chance.uniform(0, 2))
+            process.again()
 
-    async def freeze(self, processes: Sequence[Process]) -> None:
+    async def freeze(self, processes: Sequence[Victim]) -> None:
         """SIGSTOP for longer than its leases last, then SIGCONT."""
-        process = self.chance.choice(processes)
-        self.say(f"freeze {process.name} for {BEYOND_LEASE_S:g} s")
-        process.freeze()
-        await asyncio.sleep(BEYOND_LEASE_S)
-        process.thaw()
+        async with self._one_of(processes) as process:
+            self.say(f"freeze {process.name} for {BEYOND_LEASE_S:g} s")
+            process.freeze()
+            await asyncio.sleep(BEYOND_LEASE_S)
+            process.thaw()
 
-    async def jump(self, processes: Sequence[Process]) -> None:
+    async def jump(self, processes: Sequence[Victim]) -> None:
         """The wall clock of one process is minutes off for a while."""
-        process = self.chance.choice(processes)
-        seconds = self.chance.choice((-JUMP_S, JUMP_S))
-        self.say(f"the clock of {process.name} jumps by {seconds:+g} s")
-        process.shift(seconds)
-        await asyncio.sleep(self.chance.uniform(5, 10))
-        process.shift(0)
+        async with self._one_of(processes) as process:
+            seconds = self.chance.choice((-JUMP_S, JUMP_S))
+            self.say(f"the clock of {process.name} jumps by {seconds:+g} s")
+            process.shift(seconds)
+            await asyncio.sleep(self.chance.uniform(5, 10))
+            process.shift(0)
 
     async def restart_postgres(self, how: str) -> None:
         """Ends PostgreSQL in an orderly way or not, and starts it again."""
-        self.say(f"restart PostgreSQL, {how}")
-        await asyncio.to_thread(self.cluster.postgres.end, PostgreSQL.ENDS[how])
-        await asyncio.sleep(self.chance.uniform(0, 2))
-        self.cluster.postgres.again()
+        async with self._postgres:
+            self.say(f"restart PostgreSQL, {how}")
+            await self.cluster.postgres.restart(ENDS[how], self.chance.uniform(0, 2))
 
     async def stop_redis(self) -> None:
         """Redis is away for a while, and has forgotten everything when it comes back."""
         seconds = self.chance.uniform(2, 6)
-        self.say(f"stop Redis for {seconds:.1f} s")
-        await asyncio.to_thread(self.cluster.redis.stop)
-        await asyncio.sleep(seconds)
-        self.cluster.redis.again()
+        async with self._redis:
+            self.say(f"stop Redis for {seconds:.1f} s")
+            await self.cluster.redis.restart(away_s=seconds)
 
     async def flush_redis(self) -> None:
         """Redis forgets everything."""

@@ -1,95 +1,62 @@
-"""The processes of a cluster under chaos: each can be killed, frozen, started again, and none outlives the harness."""
+"""The processes of a cluster under chaos: besides being killed, they can be frozen, and their clocks moved."""
 
 import os
 import signal
 import struct
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.databases import ROOT
-from tests.support.processes import dying_with_parent
+from tests.support.cluster import Cluster, Process
 
 CLOCK = Path(__file__).parent / "clock"
 
 
-class Process:
-    """A process and its children, which are one group.
-
-    Args:
-        name: of its log.
-        command: what is run.
-        directory: where its log is.
-        environment: all of its variables.
+class Victim(Process):
+    """See Process.
 
     Attributes:
-        name: as given.
         restarts: how often it was started again.
     """
 
-    def __init__(self, name: str, command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
-        self.name = name
-        self.restarts = -1
-        self.log = directory / f"{name}.log"
-        self._command = command
+    def __init__(
+        self, name: str, command: Sequence[str], ready: str, directory: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.restarts = 0
         self._clock = directory / f"{name}.clock"
-        self._clock.write_bytes(struct.pack("=q", 0))
-        self._environment = {**environment, "PYTHONPATH": str(CLOCK), "CHAOS_CLOCK": str(self._clock)}
-        self._process: subprocess.Popen[bytes] | None = None
+        self.shift(0)
+        moved = {"PYTHONPATH": str(CLOCK), "CHAOS_CLOCK": str(self._clock)}
+        super().__init__(name, command, ready, directory, {**environment, **moved})
 
-    @property
-    def alive(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> None:
-        """Starts it; from the main thread, to whose life its own is tied."""
+    def again(self) -> None:
+        """Starts it after it was killed, and does not wait."""
         self.restarts += 1
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                dying_with_parent(self._command),
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def kill(self) -> None:
-        """SIGKILL to all of it."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
+        self.launch()
 
     def freeze(self) -> None:
-        """Lets none of it run."""
-        self._signal(signal.SIGSTOP)
+        """Lets nothing of it and its children run."""
+        self._tell(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Lets it run on, as if no time had passed for it."""
-        self._signal(signal.SIGCONT)
+        self._tell(signal.SIGCONT)
 
     def shift(self, seconds: float) -> None:
-        """Sets its wall clock so much off the true time."""
-        with self._clock.open("r+b") as file:
+        """Sets its wall clock so much off the true time; the file is mapped by the process, and must keep its place."""
+        with self._clock.open("r+b" if self._clock.exists() else "wb") as file:
             file.write(struct.pack("=q", round(seconds * 1e9)))
 
-    def stop(self, patience: float = 20.0) -> None:
-        """SIGTERM, and SIGKILL when that does not help."""
-        if self._process is None:
-            return
-        self.thaw()
-        self._process.terminate()
+    def _tell(self, number: signal.Signals) -> None:
         try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            print(f"{self.name} does not end; it is killed", flush=True)
-        self.kill()
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            pass  # it was killed, and is about to be started again
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            try:
-                os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass
+
+class Victims(Cluster):
+    """Makes them; see Cluster."""
+
+    def process(self, name: str, command: Sequence[str], ready: str) -> Victim:
+        """See Cluster."""
+        made = Victim(name, command, ready, self._directory, self._environment)
+        self.processes.append(made)
+        return made

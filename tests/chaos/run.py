@@ -51,7 +51,7 @@ class Chaos:
             self._say("nothing goes wrong any more")
             ended = await load.end(PATIENCE_S)
             await asyncio.to_thread(_settle, cluster.postgres.url)
-            cluster.stop_processes()
+            await asyncio.to_thread(cluster.drain)
             stored = await asyncio.to_thread(read_stored, cluster.postgres.url)
             load.journal.save(self._directory / "journal.json")
             self._summarize(load, faults, cluster, stored)

@@ -18,6 +18,7 @@ async def main(address: str, task_queue: str) -> None:
         except (RPCError, RuntimeError):
             await asyncio.sleep(0.2)
             continue
+        print("serving", flush=True)
         try:
             await new_worker(client, task_queue, workflows=[Traveller, Errand], activities=[mark]).run()
         except RuntimeError as error:
