@@ -24,6 +24,7 @@ class Damage(StrEnum):
         LOST_TRANSFER: the run owes something, and no row tells.
         WRONG_RECORD: lists show something else than the state, or nothing.
         WRONG_CURRENT: it is the latest run of its workflow id, and not the current one.
+        UNTOLD_END: a child it waits for has ended, and nothing will tell it.
         ASLEEP: nothing will ever wake the run, and its state does not tell what should.
         UNREADABLE: the state cannot be read.
         ORPHAN_TASK, ORPHAN_WAKE, ORPHAN_TRANSFER: a row of a run that does not exist.
@@ -36,6 +37,7 @@ class Damage(StrEnum):
     LOST_TRANSFER = "lost transfer"
     WRONG_RECORD = "wrong record"
     WRONG_CURRENT = "wrong current run"
+    UNTOLD_END = "untold end of a child"
     ASLEEP = "asleep"
     UNREADABLE = "unreadable state"
     ORPHAN_TASK = "orphan task"

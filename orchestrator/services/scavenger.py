@@ -18,12 +18,14 @@ from django.db.models import Model
 
 from orchestrator.core import state as states
 from orchestrator.core.liveness import Damage, inspect
+from orchestrator.core.state import ExecutionState
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.models import DispatchTask, TimerTask, TransferTask
 from orchestrator.services.loops import Loops
+from orchestrator.services.untold_ends import tell, untold_ends
 from orchestrator.store import inspection
 from orchestrator.store.fencing import current_fence, fenced
-from orchestrator.store.inspection import Inspected, Page
+from orchestrator.store.inspection import Inspected
 from orchestrator.store.ports import Fence, LeaseLost
 from orchestrator.store.transition import Unit
 
@@ -62,6 +64,15 @@ class Report:
     found: Counter[Damage] = field(default_factory=Counter)
     mended: Counter[Damage] = field(default_factory=Counter)
     examples: list[tuple[int, str, str, list[Damage]]] = field(default_factory=list)
+
+    def note(self, run: Inspected, found: list[Damage], mended: list[Damage]) -> None:
+        """Takes in what was wrong with a run, and what no longer is."""
+        workflow_id, run_id = run.workflow.workflow_id, run.key.run_id
+        logger.warning("%s, run %s, is damaged: %s; mended: %s", workflow_id, run_id, found, mended)
+        self.found.update(found)
+        self.mended.update(mended)
+        if len(self.examples) < EXAMPLES:
+            self.examples.append((run.key.shard_id, workflow_id, run_id, found))
 
     def add(self, other: "Report") -> None:
         """Takes another one in."""
@@ -182,13 +193,21 @@ def scavenge_page(engine: "Engine", report: Report, shard_id: int, after: str, *
     alias = engine.settings.database
     page = inspection.read_page(alias, shard_id, after, PAGE)
     report.runs += len(page.runs)
-    for run in inspection.unchanged(alias, _suspects(page)):
-        found = _look(engine, run, repair)
+    known = {run.key: _state(run) for run in page.runs}
+    suspects = [run for run in page.runs if _damages(known[run.key], run)]
+    for run in inspection.unchanged(alias, suspects):
+        try:
+            found, mended = _look(engine, run, known[run.key], repair)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            logger.warning("%s, run %s, could not be mended: %s", run.workflow.workflow_id, run.key.run_id, error)
+            found, mended = _damages(known[run.key], run), []
         if found:
-            report.found.update(found)
-            if repair:
-                report.mended.update(each for each in found if each not in BEYOND_REPAIR)
-            report.add(Report(examples=[(shard_id, run.workflow.workflow_id, run.key.run_id, found)]))
+            report.note(run, found, mended)
+    for end in untold_ends(engine, [(run, state) for run in page.runs if (state := known[run.key]) is not None]):
+        told = repair and tell(engine, end)
+        report.note(end.parent, [Damage.UNTOLD_END], [Damage.UNTOLD_END] if told else [])
     for model, id in page.orphans:
         report.found[ORPHANS[model]] += 1
         if repair and inspection.remove_orphan(alias, model, id, current_fence()):
@@ -196,19 +215,22 @@ def scavenge_page(engine: "Engine", report: Report, shard_id: int, after: str, *
     return page.last or None
 
 
-def _suspects(page: Page) -> list[Inspected]:
-    return [run for run in page.runs if _damages(run)]
-
-
-def _damages(run: Inspected) -> list[Damage]:
+def _state(run: Inspected) -> ExecutionState | None:
+    """The state of a run; None when it cannot be read."""
     try:
-        return inspect(states.decode(run.blob), run.rows)
+        return states.decode(run.blob)
     except states.StateFormatError:
-        return [Damage.UNREADABLE]
+        return None
 
 
-def _look(engine: "Engine", suspect: Inspected, repair: bool) -> list[Damage]:
-    """Looks at a run again, with nobody changing it, and has it mended; returns what was wrong."""
+def _damages(state: ExecutionState | None, run: Inspected) -> list[Damage]:
+    return [Damage.UNREADABLE] if state is None else inspect(state, run.rows)
+
+
+def _look(
+    engine: "Engine", suspect: Inspected, state: ExecutionState | None, repair: bool
+) -> tuple[list[Damage], list[Damage]]:
+    """Looks at a run again, while nobody changes it, and has it mended; returns what was wrong, and what is no more."""
     alias = engine.settings.database
 
     def operation(unit: Unit) -> list[Damage]:
@@ -224,9 +246,9 @@ def _look(engine: "Engine", suspect: Inspected, repair: bool) -> list[Damage]:
             unit.mend(run, stored.rows)
         return found
 
-    found = _damages(suspect)
-    if found != [Damage.UNREADABLE]:
-        found = engine.unit_of_work.execute_joined(suspect.workflow, operation, suspect.key.run_id, needs_current=False)
-    if found:
-        logger.warning("%s, run %s, is damaged: %s", suspect.workflow.workflow_id, suspect.key.run_id, found)
-    return found
+    if state is None:
+        return [Damage.UNREADABLE], []
+    found: list[Damage] = engine.unit_of_work.execute_joined(
+        suspect.workflow, operation, suspect.key.run_id, needs_current=False
+    )
+    return found, [each for each in found if repair and each not in BEYOND_REPAIR]

@@ -117,6 +117,29 @@ def test_a_debt_that_was_lost_is_paid() -> None:
     assert story("target").count("WorkflowExecutionSignaled") == 1
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_parent_hears_of_an_end_that_was_lost(goes_on: bool) -> None:
+    with Paying() as earlier:
+        earlier.begin_workflow("parent")
+        earlier.turn("parent", child())
+        wait_for("parent", "ChildWorkflowExecutionStarted")
+        earlier.turn("parent")
+        if goes_on:
+            earlier.turn("child", build.continue_as_new())
+        wait_until_nothing_is_owed()
+    with Paying(pays=False) as lost:
+        assert look(lost).found == {}
+        lost.do(lost.terminate("child"))
+        assert look(lost).found == {}
+        TransferTask.objects.all().delete()
+    with Paying() as process:
+        assert look(process, repair=False).found == {Damage.UNTOLD_END: 1}
+        assert look(process).mended == {Damage.UNTOLD_END: 1}
+        wait_for("parent", "ChildWorkflowExecutionTerminated")
+        finish(process, "parent")
+        assert look(process).found == {}
+
+
 @pytest.mark.parametrize("how", ["status", "time", "gone"])
 def test_lists_show_what_the_state_says(begun: str, how: str) -> None:
     if how == "status":
