@@ -168,16 +168,17 @@ class ShardController:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
+            woken = self._woken.is_set()
             self._woken.clear()
             try:
                 if self._clock.monotonic() >= self._next_beat:
                     await self._beat()
-                if self._clock.monotonic() >= self._next_look:
+                if woken or self._clock.monotonic() >= self._next_look:
                     await self._look()
             except Exception as error:
                 logger.warning("keeping the lease of this process failed and is repeated: %s", error)
-                again = self._clock.monotonic() + round(SETTLING * SECOND)
-                self._next_beat, self._next_look = max(self._next_beat, again), max(self._next_look, again)
+                self._next_look = self._clock.monotonic() + round(SETTLING * SECOND)
+                self._next_beat = max(self._next_beat, self._next_look)
 
     async def _beat(self) -> None:
         """Renews the lease; whoever let it run out has lost all shards, and joins again."""
@@ -214,7 +215,6 @@ class ShardController:
 
     def look(self) -> None:
         """See Shards."""
-        self._next_look = 0
         self._woken.set()
 
     async def _look(self) -> None:

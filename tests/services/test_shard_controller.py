@@ -383,3 +383,18 @@ def test_who_leaves_at_the_moment_another_comes_leaves(run: Run) -> None:
             cluster.processes.clear()
 
     run(test)
+
+
+def test_news_that_come_while_a_member_looks_are_looked_at_again(run: Run) -> None:
+    async def test(cluster: Cluster) -> None:
+        a = await cluster.begin("a")
+        await asyncio.sleep(0.01)
+        a.asked.clear()
+        a.shards.look()
+        await asyncio.sleep(0.0005)
+        assert a.asked == ["roll"]
+        a.shards.look()
+        await asyncio.sleep(0.01)
+        assert a.asked == ["roll", "roll"]
+
+    run(test)
