@@ -203,8 +203,12 @@ def _shown(alias: str, run_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
 
 
 def _current(alias: str, shard_id: int, runs: Iterable[Inspected]) -> dict[WorkflowKey, str]:
-    names = {run.workflow.workflow_id for run in runs}
-    rows = CurrentExecution.objects.using(alias).filter(shard_id=shard_id, workflow_id__in=list(names))
+    # The namespaces too: without them a page would read the index of the whole shard.
+    rows = CurrentExecution.objects.using(alias).filter(
+        shard_id=shard_id,
+        namespace_id__in={run.workflow.namespace_id for run in runs},
+        workflow_id__in={run.workflow.workflow_id for run in runs},
+    )
     return {
         WorkflowKey(shard_id, str(namespace_id), workflow_id): str(run_id)
         for namespace_id, workflow_id, run_id in rows.values_list("namespace_id", "workflow_id", "run_id")
