@@ -20,7 +20,7 @@ from orchestrator.services.peers import Message, Peers
 from orchestrator.services.pollers import PollerInfo, QueueKey
 from orchestrator.services.presence import NOW, PACE, RECENT, Polled, Presence
 from orchestrator.services.queue import FIRST, Queue
-from orchestrator.services.queues import FORGET_POLLERS, Queues
+from orchestrator.services.queues import FORGET_POLLERS, FORGET_RATE, Queues
 from orchestrator.store.ports import Store, Task
 
 KEPT_S = 0.005
@@ -324,8 +324,9 @@ class HandOver(Queues):
         home, others = self.presence.home(key), self.presence.elsewhere(key)
         left = queue.others - set(others)
         queue.others = set(others)
+        named = self._clock() - FORGET_RATE
         for info in self.presence.pollers(key):
-            if info.rate is not None:
+            if info.rate is not None and info.last_access > named:
                 self._rate_wanted(key, queue, info.rate)
         if home != queue.home:
             tasks = queue.cleared() if home else []
@@ -333,7 +334,6 @@ class HandOver(Queues):
             if home:
                 packets.setdefault(home, []).extend(tasks)
         elif not home and left:
-            queue.asked = {member: count for member, count in queue.asked.items() if member in queue.others}
             queue.call_in(0, queue.others)
             queue.horizon = FIRST  # What the others had in mind is stored.
         self._ask(key, queue)

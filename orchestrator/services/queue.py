@@ -276,7 +276,6 @@ class Queue:
         """The backlog is another process's from now on, or this one's: then the table is to be read."""
         self.home = home
         self.horizon = None if home else FIRST
-        self.asked.clear()
         self.busy_until = 0
         self.told = 0
         self.call_in(0, ())
@@ -318,7 +317,11 @@ class Queue:
         return True
 
     def call_in(self, before: int, members: Container[str]) -> None:
-        """Forgets what was lent before a time, or to others than these members: whatever is left of it is stored."""
+        """Forgets what was lent before a time, or to others than these members, and the polls of those.
+
+        Whatever is left of what was lent is stored.
+        """
+        self.asked = {member: count for member, count in self.asked.items() if member in members}
         for identity, (member, at) in list(self.lent.items()):
             if at < before or member not in members:
                 del self.lent[identity]
