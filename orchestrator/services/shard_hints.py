@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from orchestrator.services.peers import Message, Peers
-from orchestrator.services.shards import Shards, others
+from orchestrator.services.shards import Shards
 
 TIMER, TRANSFER, HISTORY, VISIBILITY, SYSTEM = "timer", "transfer", "history", "visibility", "system"
 MOMENT = 0.02
@@ -89,7 +89,7 @@ class ShardHints:
             look(mine)
         if not passed_on and not shards:
             self._peers.tell_all(ShardHint(queue, [], True))
-        elif not passed_on and (rest := others(owned, shards)):
+        elif not passed_on and (rest := set(shards).difference(owned)):
             self._note(queue, rest, True)
 
     def _note(self, queue: str, shards: Collection[int], passed_on: bool) -> None:

@@ -1,7 +1,7 @@
 """The shards of a process: those whose timers, debts and housekeeping are its own to do."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from orchestrator.services.bootstrap import FIRST_SHARD
@@ -9,7 +9,7 @@ from orchestrator.store.members import Member
 
 Changed = Callable[[frozenset[int], frozenset[int]], None]
 """Told on the event loop which shards were gained, and which were lost."""
-RunDb = Callable[..., Any]
+RunDb = Callable[..., Awaitable[Any]]
 
 
 class Shards(Protocol):
@@ -29,7 +29,7 @@ class Shards(Protocol):
         """The member who most likely owns a shard; empty when nobody does."""
         ...
 
-    def holding(self, shard: int) -> Any:
+    def holding(self, shard: int) -> AbstractContextManager[None]:
         """A block of work on an owned shard: its writes are fenced, and the shard is given back only after it.
 
         Raises:
@@ -93,8 +93,3 @@ class SoleOwner:
 
     async def stop(self) -> None:
         """See Shards."""
-
-
-def others(owned: Collection[int], shards: Collection[int]) -> list[int]:
-    """Those of some shards that are not owned."""
-    return sorted(set(shards).difference(owned))
