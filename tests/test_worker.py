@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.databases import Databases
 
 
 @pytest.fixture
@@ -52,6 +53,18 @@ def test_sqlite_is_refused(tmp_path: Path, sqlite_url: str, redis_server: str) -
             ") is for the one process of `manage.py hugo dev`: set DATABASE_URL to a PostgreSQL, MySQL or MariaDB "
             "database, which the processes of a cluster share."
         )
+
+
+def test_database_that_is_not_migrated_is_refused(
+    tmp_path: Path, databases: Databases, postgres_server: str, redis_server: str
+) -> None:
+    url = databases.empty_postgres()
+    with Cluster(tmp_path, url, redis_server) as cluster:
+        worker = cluster.worker("worker").launch()
+        assert worker.wait() == 2
+        assert "The database lacks migrations (0001_initial, " in worker.printed
+        assert worker.printed.rstrip().endswith(": run `manage.py migrate`.")
+    databases.drop(url)
 
 
 def test_greenlets_are_refused(tmp_path: Path, postgres_url: str, redis_server: str) -> None:
