@@ -14,14 +14,12 @@ from tests.functional.order import Log, Order, step
 from tests.functional.paid_orders import all_orders, check_orders, executed
 from tests.functional.workers import new_worker
 from tests.support.databases import Databases
-from tests.support.history import NoHistory, check_out
+from tests.support.history import check_out_before
 from tests.support.processes import free_port
 from tests.support.server import Server
 
 ORDERS = 40
-BEFORE = "HEAD~1"
-OTHER_SCHEMA = "d2f5dc03b6e1da8be7dbe997e91232e17257c0f5"
-"""A commit before the latest migrations; it bears them, but cannot be started again after them."""
+MIGRATIONS = "orchestrator/migrations"
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
@@ -34,12 +32,9 @@ def empty_database(databases: Databases, postgres_server: str) -> Iterator[str]:
     databases.drop(url)
 
 
-def server_of(commit: str, directory: Path, url: str) -> Server:
-    """A server of an earlier version."""
-    try:
-        checkout = check_out(commit, directory / "code")
-    except NoHistory as error:
-        pytest.fail(str(error), pytrace=False)
+def server_before(changed: str, directory: Path, url: str) -> Server:
+    """A server of the version before the latest change of a path."""
+    checkout = check_out_before(directory / "code", changed)
     return Server(directory, url, ("--grpc-port", str(free_port())), checkout=checkout)
 
 
@@ -64,7 +59,7 @@ async def test_the_commit_before_and_this_one_take_turns(
 ) -> None:
     Log.executed.clear()
     new = Server(tmp_path / "new", postgres_url, ("--grpc-port", str(free_port())))
-    with server_of(BEFORE, tmp_path / "old", postgres_url) as old, new:
+    with server_before(".", tmp_path / "old", postgres_url) as old, new:
         async with working(old, task_queue) as at_old, working(new, task_queue) as at_new:
             orders = asyncio.create_task(all_orders([at_old, at_new], task_queue, ORDERS))
             await executed(ORDERS // 2)
@@ -83,7 +78,7 @@ async def test_a_database_is_migrated_under_a_server_of_before(
     empty_database: str, tmp_path: Path, task_queue: str, django_db_blocker: DjangoDbBlocker
 ) -> None:
     Log.executed.clear()
-    with server_of(OTHER_SCHEMA, tmp_path / "old", empty_database) as old:
+    with server_before(MIGRATIONS, tmp_path / "old", empty_database) as old:
         async with working(old, task_queue) as at_old:
             first = await all_orders([at_old], task_queue, ORDERS // 4)
             orders = asyncio.create_task(all_orders([at_old], task_queue, ORDERS, ORDERS // 4))
