@@ -1,7 +1,8 @@
 """Fills a PostgreSQL database with closed runs, in minutes: copies of one that a server has run.
 
-What ran once as a template is multiplied by the database itself. A copy differs from it in its ids and times; ids have
-the length of the template's, so that they can be replaced inside the serialized state and events.
+What ran once as a template is multiplied by the database itself. A copy differs from it in its ids, and in the times
+that lists show; these have the length of the template's, so that they can be replaced inside serialized state and
+events.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import time
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ ID_LENGTH = 10
 """Of the template's workflow id, see `WorkflowLoad`: a name of eight digits, a dash, and 0."""
 FIRST_SHARD = 1
 SECOND = 1_000_000_000
+TIMES = ("start_time", "execution_time", "close_time")
 
 KEYS = """
 CREATE TEMPORARY TABLE stored_key (
@@ -35,12 +37,13 @@ CREATE TEMPORARY TABLE stored_key (
 
 @dataclass(frozen=True)
 class Template:
-    """The run that is multiplied; `prefix` begins the workflow ids of its copies."""
+    """The run that is multiplied; `times` are those lists show, `prefix` begins the workflow ids of its copies."""
 
     namespace_id: uuid.UUID
     workflow_id: str
     run_id: uuid.UUID
     shards: int
+    times: tuple[int, ...]
     prefix: str
 
 
@@ -64,7 +67,7 @@ def store_closed_runs(
         connection.execute("SET synchronous_commit = off")
         template = _template(connection, namespace, workflow_id)
         connection.execute(KEYS)
-        statements = [_copying(connection, table) for table in _tables(connection)]
+        statements = [_copying(connection, table, template.times) for table in _tables(connection)]
         for first in range(0, count, LOT):
             _store(connection, template, statements, first, min(LOT, count - first))
             say(f"{min(first + LOT, count):,} of {count:,} runs stored")
@@ -95,7 +98,8 @@ def _template(connection: Any, namespace: str, workflow_id: str) -> Template:
     if found is None or len(workflow_id) != ID_LENGTH:
         raise RuntimeError(f"{workflow_id!r} is not fit to be copied")
     namespace_id, run_id, shards = found
-    return Template(namespace_id, workflow_id, run_id, shards, secrets.token_hex(2))
+    times = connection.execute(f"SELECT {', '.join(TIMES)} FROM visibility_record WHERE run_id = %s", (run_id,))
+    return Template(namespace_id, workflow_id, run_id, shards, times.fetchone(), secrets.token_hex(2))
 
 
 def _tables(connection: Any) -> list[str]:
@@ -104,7 +108,7 @@ def _tables(connection: Any) -> list[str]:
     return [table for table in candidates if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()]
 
 
-def _copying(connection: Any, table: str) -> str:
+def _copying(connection: Any, table: str, times: Collection[int]) -> str:
     """The statement that copies the template's rows of a table for every key."""
     columns = connection.execute(
         "SELECT column_name, data_type FROM information_schema.columns"
@@ -112,12 +116,12 @@ def _copying(connection: Any, table: str) -> str:
         (table,),
     ).fetchall()
     run = "branch_id" if table == "history_node" else "run_id"
-    values = ", ".join(_value(name, kind) for name, kind in columns)
+    values = ", ".join(_value(name, kind, times) for name, kind in columns)
     names = ", ".join(name for name, _ in columns)
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM stored_key k, {table} t WHERE t.{run} = %(run)s"
 
 
-def _value(column: str, kind: str) -> str:
+def _value(column: str, kind: str, times: Collection[int]) -> str:
     if column in ("shard_id", "workflow_id"):
         return f"k.{column}"
     if column in ("run_id", "branch_id"):
@@ -126,12 +130,16 @@ def _value(column: str, kind: str) -> str:
         return f"CASE t.{column} WHEN %(run)s::text THEN k.run_id::text ELSE t.{column} END"
     if column.endswith("workflow_id"):
         return f"CASE t.{column} WHEN %(workflow)s THEN k.workflow_id ELSE t.{column} END"
-    if column in ("start_time", "execution_time", "close_time"):
+    if column in TIMES:
         return f"t.{column} - k.age"
     if kind == "bytea":
         text = f"encode(t.{column}, 'hex')"
         for old, new in (("%(run)s::text", "k.run_id::text"), ("%(workflow)s", "k.workflow_id")):
             text = f"replace({text}, {_hex(old)}, {_hex(new)})"
+        for moment in sorted(set(times)) if column == "state" else ():
+            # MessagePack has a time as eight bytes, the highest first, as int8send has it.
+            old, new = f"{moment}::bigint", f"{moment}::bigint - k.age"
+            text = f"replace({text}, encode(int8send({old}), 'hex'), encode(int8send({new}), 'hex'))"
         return f"decode({text}, 'hex')"
     return f"t.{column}"
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from benchmarks import stored, workflow_load
 from benchmarks.stored import store_closed_runs
 from tests.functional.stored import check_stored
+from tests.support.databases import ROOT, server_environment
 from tests.support.server import Server
 
 COPIES = 45
@@ -43,7 +48,12 @@ async def test_copies_of_a_run_read_like_runs(
             histories[run.run_id] = len(history.events)
     with django_db_blocker.unblock():
         await asyncio.to_thread(check_stored, postgres_url)
+    scavenge = [sys.executable, "manage.py", "hugo", "scavenge", "--dry-run", "--json"]
+    environment = os.environ | server_environment(postgres_url)
+    found = await asyncio.to_thread(subprocess.run, scavenge, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+    report = json.loads(found.stdout)
 
+    assert (report["runs"], report["found"]) == (COPIES + 1, {})
     assert said == ["20 of 45 runs stored", "40 of 45 runs stored", "45 of 45 runs stored"]
     assert count.count == len(runs) == len(histories) == COPIES + 1
     assert set(histories.values()) == {11}
