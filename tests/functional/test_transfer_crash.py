@@ -79,6 +79,10 @@ class MortalServer(Server):
         python, _, *rest = super().command()
         return [python, "-m", "tests.functional.mortal_server", str(self.order), *rest]
 
+    def _environment(self) -> dict[str, str]:
+        # Its next life waits for the end of this one's lease.
+        return super()._environment() | {"HUGO_SHARD_LEASE": "1"}
+
     @property
     def order(self) -> Path:
         """The file it is told in."""
