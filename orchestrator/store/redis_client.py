@@ -46,8 +46,19 @@ def _master(place: RedisPlace, bounds: dict[str, Any]) -> Redis:
     asking = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
     tls = {"ssl": True, **place.tls_options()} if place.tls else {}
     sentinels = Sentinel(place.nodes, sentinel_kwargs=bounds | asking | tls)  # type: ignore[no-untyped-call]
-    client: Redis = sentinels.master_for(place.service, **options | bounds | tls)
+    client: Redis = sentinels.master_for(place.service, redis_class=OfMaster, **options | bounds | tls)
     return client
+
+
+class OfMaster(Redis):
+    """Of whichever server the Sentinels name; it closes its connections to them too."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """See Redis."""
+        await super().aclose(close_connection_pool)
+        pool: Any = self.connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 class _AnyNode:
