@@ -106,14 +106,16 @@ class Faults:
         async with aioredis.from_url(self.cluster.redis.url) as client:
             try:
                 await client.flushall()
-            except (aioredis.ConnectionError, OSError):
+            except (aioredis.RedisError, OSError):
                 self.say("  Redis is away, and has forgotten everything anyway")
 
     async def repeat_messages(self) -> None:
         """Every message of Celery is delivered three times."""
         seconds = self.chance.uniform(5, 15)
+        repeated: list[bytes] = []
         self.say(f"every Celery message three times for {seconds:.0f} s")
-        await every_message_thrice(self.cluster.redis.url, seconds)
+        await every_message_thrice(self.cluster.redis.url, seconds, repeated.append)
+        self.say(f"  {len(repeated)} messages were repeated")
 
 
 FAULTS: dict[str, Fault] = {
