@@ -9,6 +9,7 @@ SEEDS = 500
 CHUNK = 50
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
 def test_promises_hold(first: int) -> None:
     deaths = 0
