@@ -11,10 +11,12 @@ import random
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
+from hugo.go import WaitGroup
 from orchestrator.core.transfers import TransferKind
 from orchestrator.core.wire import SECOND
 from orchestrator.errors import ServiceError
 from orchestrator.services.dead_letters import DeadLetters, Verdict, pause_after
+from orchestrator.services.loops import Loops
 from orchestrator.services.shards import Shards
 from orchestrator.store.ports import LeaseLost, Store, Transfer
 
@@ -69,6 +71,8 @@ class Transfers:
         self._worth = asyncio.Event()
         self._known: set[tuple[str, int, int]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._loops = Loops()
+        self._settling = WaitGroup()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run_db: Callable[..., Awaitable[Any]] | None = None
@@ -79,14 +83,15 @@ class Transfers:
         self._loop, self._run_db = loop, run_db
         self._gained.update(self._shards.owned)
         self._shards.on_change(self._changed)
-        self._begin(self._watch(), "hugo-transfers")
+        self._loops.go("hugo-transfers", self._watch)
 
     async def stop(self) -> None:
         """Stops paying; the rows stay."""
         self._stopping = True
-        for task in list(self._tasks):
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._settling.wait()
+        await self._loops.stop()
 
     def note(self, transfers: list[Transfer]) -> None:
         """Told, from any thread, of debts that were committed."""
@@ -119,13 +124,9 @@ class Transfers:
             if self._stopping or identity in self._known or len(self._known) >= REMEMBERED:
                 continue
             self._known.add(identity)
-            self._begin(self._settle(transfer, identity), f"hugo-transfer-{transfer.kind}")
-
-    def _begin(self, coroutine: Any, name: str) -> None:
-        assert self._loop is not None
-        task = self._loop.create_task(coroutine, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            name = f"hugo-transfer-{transfer.kind}"
+            self._tasks.add(task := self._settling.go(self._settle, transfer, identity, name=name))
+            task.add_done_callback(self._tasks.discard)
 
     async def _settle(self, transfer: Transfer, identity: tuple[str, int, int]) -> None:
         failures = 0
@@ -171,8 +172,6 @@ class Transfers:
                     await self._read(self._shards.owned, self._clock() - OLD, forgotten=True)
             except ServiceError as error:
                 logger.warning("reading debts failed: %s", error)
-            except Exception:
-                logger.exception("reading debts failed")
             try:
                 async with asyncio.timeout_at(sweep):
                     await self._worth.wait()
