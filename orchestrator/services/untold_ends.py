@@ -45,14 +45,14 @@ def untold_ends(engine: "Engine", parents: Iterable[tuple[Inspected, ExecutionSt
     silent = [(parent, child) for parent, child in waiting if (child.namespace_id, child.workflow_id) in ended]
     if not silent:
         return []
-    # A parent that was told in the meantime has changed.
-    same = {parent.key for parent in inspection.unchanged(alias, [parent for parent, _ in silent])}
-    return [
+    ends = [
         UntoldEnd(parent, *last)
         for parent, child in silent
-        if parent.key in same
         for last in _last_run(alias, child, ended[child.namespace_id, child.workflow_id])
     ]
+    # Only now: a debt that was paid before it was looked for has changed the parent.
+    same = {parent.key for parent in inspection.unchanged(alias, [end.parent for end in ends])}
+    return [end for end in ends if end.parent.key in same]
 
 
 def tell(engine: "Engine", end: UntoldEnd) -> bool:

@@ -10,12 +10,13 @@ from temporalio.client import Client
 from tests.functional import workers
 from tests.functional.order import Log, Order, step
 from tests.functional.paid_orders import all_orders, check_orders, executed
-from tests.functional.workers import new_worker
+from tests.functional.workers import eventually, new_worker
 from tests.support.restartable import Restartable, restartable
 from tests.support.server import Server
 from tests.support.servers import Redis
 
 ORDERS = 40
+AWAY, BACK = "Redis does not answer", "Redis answers again"
 
 
 async def suffer(redis: Restartable) -> None:
@@ -48,8 +49,11 @@ async def test_orders_are_finished_once(
                 suffering = asyncio.create_task(suffer(redis))
                 acknowledged = await all_orders(clients, task_queue, ORDERS)
                 await suffering
-        for each in (first, second):
-            said = each.log.read_text()
-            assert said.count("Redis does not answer") == said.count("Redis answers again") >= 1
+
+            async def told() -> bool:
+                logs = [each.log.read_text() for each in (first, second)]
+                return all(said.count(AWAY) == said.count(BACK) >= 1 for said in logs)
+
+            await eventually(told, "a word about Redis, and one when it was back,")
     with django_db_blocker.unblock():
         await asyncio.to_thread(check_orders, postgres_url, acknowledged)

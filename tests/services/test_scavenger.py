@@ -2,8 +2,10 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from django.db import connections
 from django.db.models import F
 
 from orchestrator.conf import HugoSettings
@@ -17,7 +19,7 @@ from orchestrator.models import (
     TransferTask,
     VisibilityRecord,
 )
-from orchestrator.services import scavenger
+from orchestrator.services import scavenger, untold_ends
 from orchestrator.services.scavenger import Report, scavenge
 from orchestrator.store.fencing import fenced
 from orchestrator.store.ports import Fence, LeaseLost
@@ -251,6 +253,27 @@ def test_nothing_is_mended_under_a_lease_that_is_over(begun: str) -> None:
         assert set(look(process).mended) == {Damage.LOST_TASK, Damage.ORPHAN_WAKE}
 
 
+def test_an_end_that_is_told_while_it_is_looked_for_is_none_that_is_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Paying() as earlier:
+        earlier.begin_workflow("order")
+        earlier.turn("order", child())
+        wait_for("order", "ChildWorkflowExecutionStarted")
+    with Paying(pays=False) as process:
+        process.complete(process.poll("child").task_token)
+        assert TransferTask.objects.exists()
+    last_run = untold_ends._last_run
+
+    def paid_before_it_is_looked_for(*asked: Any) -> Any:
+        with Paying():
+            wait_for("order", "ChildWorkflowExecutionCompleted")
+            wait_until_nothing_is_owed()
+        return last_run(*asked)
+
+    monkeypatch.setattr(untold_ends, "_last_run", paid_before_it_is_looked_for)
+    with Paying(pays=False) as process:
+        assert look(process).found == {}
+
+
 def test_nothing_is_found_in_a_busy_database() -> None:
     def live(process: Paying, workflow_id: str) -> None:
         process.begin_workflow(workflow_id)
@@ -260,6 +283,7 @@ def test_nothing_is_found_in_a_busy_database() -> None:
         process.complete(process.poll(f"{workflow_id}-child").task_token)
         wait_for(workflow_id, "ChildWorkflowExecutionCompleted")
         process.complete(process.poll(workflow_id).task_token)
+        connections.close_all()
 
     seen = Report()
     with Paying() as process, ThreadPoolExecutor(4) as pool:
