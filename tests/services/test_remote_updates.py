@@ -118,18 +118,6 @@ async def test_a_rejection_that_comes_after_the_update_was_sent_again_is_not_its
     assert succeeded(await done(asked))
 
 
-async def test_a_lost_rejection_is_noticed_when_its_caller_s_process_changes_the_run(cluster: Two) -> None:
-    cluster.lost |= {UpdatesRefused, RunsChanged}
-    execution = await ready(cluster)
-    asked = await ask(cluster, execution)
-    await answer(cluster.far, build.rejection())
-    cluster.lost.clear()
-    await cluster.near.signal_run(execution)
-    await cluster.far.answer(await cluster.far.take())
-    await answer(cluster.far, build.acceptance(), build.response())
-    assert succeeded(await done(asked))
-
-
 async def test_doubled_messages_answer_an_update_once(cluster: Two) -> None:
     cluster.post.times = 3
     execution = await ready(cluster)
