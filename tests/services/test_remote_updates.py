@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
 from orchestrator.core.update_news import ACCEPTED, COMPLETED
 from orchestrator.errors import NotFound
 from orchestrator.services.run_interest import RunsChanged
-from orchestrator.services.update_waiters import UpdatesRefused
+from orchestrator.services.update_waiters import UpdatesRefused, UpdateWaiter
 from tests.core import builders as build
 from tests.services.callers import END, Caller, done, until
 from tests.services.pair import Two
@@ -48,6 +48,11 @@ async def ask(two: Two, execution: WorkflowExecution, stage: int = COMPLETED) ->
     asked = two.near.begin("UpdateWorkflowExecution", request, UpdateWorkflowExecutionResponse)
     await until(lambda: asked.done() or two.near.engine.update_waiters._waiting)
     return asked
+
+
+def waiting(two: Two) -> list[UpdateWaiter]:
+    """The callers who wait for an update."""
+    return [waiter for waiters in two.near.engine.update_waiters._waiting.values() for waiter in waiters]
 
 
 async def answer(worker: Caller, *messages: Message) -> PollWorkflowTaskQueueResponse:
@@ -97,6 +102,21 @@ async def test_an_update_whose_rejection_is_lost_is_sent_again(cluster: Two) -> 
     asked = await ask(cluster, execution)
     await cluster.hears_of(execution)
     await answer(cluster.far, build.rejection())
+    await answer(cluster.far, build.acceptance(), build.response())
+    assert succeeded(await done(asked))
+
+
+async def test_a_lost_rejection_is_noticed_when_its_caller_s_process_changes_the_run(cluster: Two) -> None:
+    cluster.lost |= {UpdatesRefused, RunsChanged}
+    execution = await ready(cluster)
+    asked = await ask(cluster, execution)
+    await answer(cluster.far, build.rejection())
+    await cluster.far.signal_run(execution)
+    task = await cluster.far.take()
+    (waiter,) = waiting(cluster)
+    await cluster.near.signal_run(execution)
+    await until(lambda: waiting(cluster) not in ([], [waiter]), "the second sending")
+    await cluster.far.answer(task)
     await answer(cluster.far, build.acceptance(), build.response())
     assert succeeded(await done(asked))
 
