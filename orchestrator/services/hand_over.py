@@ -16,20 +16,25 @@ from temporalio.api.taskqueue.v1 import TaskQueueConfig
 
 from orchestrator.conf import HugoSettings
 from orchestrator.core.wire import SECOND
-from orchestrator.services.peers import Message, Peers
+from orchestrator.services.peers import Peers
 from orchestrator.services.pollers import PollerInfo, QueueKey
 from orchestrator.services.presence import NOW, PACE, RECENT, Polled, Presence
 from orchestrator.services.queue import FIRST, Queue
+from orchestrator.services.queue_messages import ConfigsChanged, NoPollWaits, PollsWaiting, TasksSent
 from orchestrator.services.queues import FORGET_POLLERS, FORGET_RATE, Queues
 from orchestrator.store.ports import Store, Task
 
 KEPT_S = 0.005
 """How long a task waits here for a poll before it is sent home."""
 FLOW = SECOND // 50
-"""As long as no poll waits at home either, a task stays while the last poll here is no older than this: whoever takes
-it here has its run in memory."""
+"""While the last poll here is no older than this, tasks stay if no poll waits at home either: whoever takes them here
+has their runs in memory."""
+PROBE = 4
+"""So many tasks go home nevertheless, to find out whether polls wait there by now."""
 LONGEST = SECOND // 5
-"""But it does not stay longer than this; and for as long the word of the home holds that no poll waits there."""
+"""For as long the word of the home holds that none waits; where tasks do not simply go by age, none stays longer."""
+ASKED_AFTER = SECOND // 50
+"""Where tasks are born, the home is asked for others once a poll has waited so long."""
 KEPT = 200
 """Tasks that wait so, at most."""
 BUSY = SECOND
@@ -44,31 +49,6 @@ HOPS = 3
 """How often a task is sent on by processes that do not agree about its home."""
 
 Packets = dict[str, list[Task]]
-
-
-class TasksSent(Message, frozen=True):
-    """Stored tasks, on the way to the home of their queue or to polls that wait."""
-
-    tasks: list[Task]
-    hops: int = 0
-
-
-class PollsWaiting(Message, frozen=True):
-    """How many polls of the sender wait, told to the home of a queue."""
-
-    queue: QueueKey
-    count: int
-
-
-class NoPollWaits(Message, frozen=True):
-    """The answer of the home when it gets tasks, and has as many already; with its clocks of fairness, by level."""
-
-    queue: QueueKey
-    clocks: dict[int, int]
-
-
-class ConfigsChanged(Message, frozen=True):
-    """An operator has changed the configuration of a queue."""
 
 
 class HandOver(Queues):
@@ -134,6 +114,8 @@ class HandOver(Queues):
         kept, onward = self._sorted(tasks, "")
         now = self._clock()
         with self._lock:
+            for task in tasks:
+                self._queue(_key(task)).last_born = now
             for task in itertools.chain(*onward.values()):
                 self._queue(_key(task)).traffic.came(task.priority, now)
         self._send(onward)
@@ -156,7 +138,8 @@ class HandOver(Queues):
                 queue = self._queue(key)
                 self._ask(key, queue)
                 if not queue.home and not queue.wanted and (sender in queue.others or queue.fair):
-                    self._peers.tell(sender, NoPollWaits(key, queue.clocks()))
+                    first = queue.backlog[0][0] if queue.backlog else 0
+                    self._peers.tell(sender, NoPollWaits(key, queue.clocks(), first))
 
     def _sorted(self, tasks: list[Task], sender: str) -> tuple[list[Task], Packets]:
         """What stays here, and what goes home."""
@@ -202,20 +185,21 @@ class HandOver(Queues):
             queue.timed = False
             if not queue.home:
                 return
-            if self._flows(queue):
+            now = self._clock()
+            if queue.backlog and queue.expects(now - FLOW) and self._in_turn(queue, now):
                 self._time(key, queue)
-                return
-            packets = {queue.home: queue.cleared()}
-            queue.told = 0
-            self._ask(key, queue)
+                packets = {queue.home: queue.cleared(PROBE)} if queue.busy_until < now else {}
+            else:
+                packets = {queue.home: queue.cleared()}
+                queue.told = 0
+                self._ask(key, queue)
         self._send(packets)
 
-    def _flows(self, queue: Queue) -> bool:
-        """Whether the next task is better kept for a poll of this process, because none waits at home."""
-        now = self._clock()
-        if not queue.backlog or queue.busy_until < now or not queue.expects(now - FLOW):
-            return False
-        return queue.backlog[0][3].created_time > now - LONGEST
+    def _in_turn(self, queue: Queue, now: int) -> bool:
+        """Whether polls of this process may take its tasks, or it is time that the home puts all in their order."""
+        priority, _, _, task = queue.backlog[0]
+        before = queue.fair or 0 < queue.home_first < priority
+        return not before or task.created_time > now - LONGEST
 
     def _pass_on(self, queue: Queue, task: Task) -> bool:
         """Whether a task that a poll of this process could not take goes to one of another."""
@@ -270,25 +254,46 @@ class HandOver(Queues):
     # Polls that wait, and where.
 
     def _ask(self, key: QueueKey, queue: Queue) -> None:
-        """Tells the home of a queue of polls that wait here, if it knows of less than half of them."""
-        if queue.home and len(queue.waiting) > 2 * queue.told and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._tell_waiting, key)
+        """Tells the home of a queue of polls that wait here, if it knows of less than half of them.
+
+        Where tasks are born that they may take, only of those that have waited for a while.
+        """
+        if queue.home and len(queue.waiting) > 2 * queue.told and self._loop is not None and not queue.asking:
+            if queue.last_born < self._clock() - ASKED_AFTER:
+                self._loop.call_soon_threadsafe(self._tell_waiting, key)
+            else:
+                queue.asking = True
+                self._loop.call_soon_threadsafe(self._loop.call_later, ASKED_AFTER / SECOND, self._tell_waiting, key)
 
     def _tell_waiting(self, key: QueueKey) -> None:
         with self._lock:
             queue = self._queues.get(key)
-            if queue is None or not queue.home or len(queue.waiting) <= 2 * queue.told:
+            if queue is None:
                 return
-            queue.told = len(queue.waiting)
+            queue.asking = False
+            now = self._clock()
+            since = now if queue.last_born < now - ASKED_AFTER else now - ASKED_AFTER
+            waiting = sum(poller.begun <= since for poller in queue.waiting)
+            if not queue.home or waiting <= 2 * queue.told:
+                return
+            queue.told = waiting
             home, message = queue.home, PollsWaiting(key, queue.told)
         self._peers.tell(home, message)
+
+    def _withdraw(self, key: QueueKey, queue: Queue) -> None:
+        """Polls went away empty: the home must not count on them."""
+        if queue.home and queue.told > len(queue.waiting):
+            queue.told = len(queue.waiting)
+            self._peers.tell(queue.home, PollsWaiting(key, queue.told))
 
     def _asked(self, sender: str, message: PollsWaiting) -> None:
         with self._lock:
             queue = self._queue(message.queue)
             if queue.home:
                 return  # The sender will find out, and ask the right one.
-            queue.asked[sender] = message.count
+            queue.asked.pop(sender, None)
+            if message.count:
+                queue.asked[sender] = message.count
             handed = self._hand_out(queue, self._clock())
             self._plan(message.queue, queue)
         for poller in handed:
@@ -299,6 +304,7 @@ class HandOver(Queues):
             queue = self._queue(message.queue)
             if queue.home == sender:
                 queue.busy_until = self._clock() + LONGEST
+                queue.home_first = message.first
                 queue.follow(message.clocks)
 
     def _queue(self, key: QueueKey) -> Queue:

@@ -204,6 +204,7 @@ class Matching(HandOver):
                 return None
             queue.traffic.came(share.level, now)
             queue.traffic.went(share.level, now)
+            queue.last_born = now
             poller, _ = queue.waiting.popitem(last=False)
             return poller
 
@@ -237,11 +238,12 @@ class Matching(HandOver):
     def _expire(self, poller: Poller) -> None:
         """The time of a poll is up; one that a transition has reserved waits for its outcome."""
         with self._lock:
-            waiting = self._queues[poller.queue].waiting
-            if poller not in waiting:
+            queue = self._queues[poller.queue]
+            if poller not in queue.waiting:
                 poller.expired = True
                 return
-            del waiting[poller]
+            del queue.waiting[poller]
+            self._withdraw(poller.queue, queue)
         poller.resolve()
 
     def _abandon(self, poller: Poller) -> None:
@@ -249,7 +251,9 @@ class Matching(HandOver):
         with self._lock:
             poller.abandoned = True
             item = poller.item
-            self._queues[poller.queue].waiting.pop(poller, None)
+            queue = self._queues[poller.queue]
+            if queue.waiting.pop(poller, False) is None:
+                self._withdraw(poller.queue, queue)
         if item is not None:
             self.put_back(poller.queue, item)
 

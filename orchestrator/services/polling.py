@@ -129,7 +129,9 @@ async def _start(engine: Engine, poller: Poller, task: Task, start: Callable[[An
     """Starts a stored task; None when it is over. A task whose start fails for another reason is put back."""
     key = WorkflowKey(task.shard_id, task.namespace_id, task.workflow_id)
     request_id = engine.new_uuid()
-    running = engine.unit_of_work.enqueue(key, lambda unit: start(unit, task, poller, request_id), task.run_id)
+    running = engine.unit_of_work.enqueue(
+        key, lambda unit: start(unit, task, poller, request_id), task.run_id, with_history=True
+    )
     try:
         started = await asyncio.shield(running)
     except asyncio.CancelledError:

@@ -6,6 +6,7 @@ order: whatever belongs behind `horizon` is read from the table when memory is e
 
 import heapq
 import itertools
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Container
 from typing import Any
@@ -38,7 +39,10 @@ class Queue:
         others: the other processes that poll it.
         asked: how many polls wait in other processes that have this one for the queue's home.
         busy_until: when the word of the home that no poll waits there is out of date, nanoseconds since the epoch.
+        home_first: the priority of the first task that waited at home then; 0 for none.
         told: how many polls of this process the home knows to wait.
+        asking: whether it is going to be told of more.
+        last_born: when a task of the queue was last born in this process, nanoseconds since the epoch.
         lent: noted tasks that other processes were given, to whom and when.
         announced: whether other processes were told that this one polls the queue.
         timed: whether what is beyond its time here is going to be sent home.
@@ -65,13 +69,16 @@ class Queue:
         "_ready",
         "announced",
         "asked",
+        "asking",
         "backlog",
         "busy_until",
         "config",
         "held_back",
         "home",
+        "home_first",
         "horizon",
         "known",
+        "last_born",
         "last_poll",
         "lent",
         "limits",
@@ -94,7 +101,10 @@ class Queue:
         self.others: set[str] = set()
         self.asked: dict[str, int] = {}
         self.busy_until = 0
+        self.home_first = 0
         self.told = 0
+        self.asking = False
+        self.last_born = 0
         self.lent: dict[Identity, tuple[str, int]] = {}
         self.announced = False
         self.timed = False
@@ -276,7 +286,7 @@ class Queue:
         """The backlog is another process's from now on, or this one's: then the table is to be read."""
         self.home = home
         self.horizon = None if home else FIRST
-        self.busy_until = 0
+        self.busy_until = self.home_first = 0
         self.told = 0
         self.call_in(0, ())
         self._limit()
@@ -293,14 +303,17 @@ class Queue:
                 return item
         return None
 
-    def cleared(self) -> list[Task]:
-        """All noted tasks and those that polls could not take, in their order; they are not noted any more."""
+    def cleared(self, count: int = sys.maxsize) -> list[Task]:
+        """The noted tasks and those that polls could not take, in their order; they are not noted any more.
+
+        Args:
+            count: so many of the noted ones, at most.
+        """
         self._unpark()
         tasks = []
         while (refused := self.refused()) is not None:
             tasks.append(refused)
-        tasks += [entry[3] for entry in sorted(self.backlog)]
-        self.backlog.clear()
+        tasks += [heapq.heappop(self.backlog)[3] for _ in range(min(count, len(self.backlog)))]
         for task in tasks:
             self.forget(task)
         return tasks

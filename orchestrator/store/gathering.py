@@ -1,6 +1,6 @@
 """What a batch of requests works on: the runs they name, from memory where the commit finds out if that is wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.store.cache import Cache
@@ -46,7 +46,8 @@ def gather(
     fresh = set(cached) if look else _expected_elsewhere(requests, current)
     runs = {key: found for key, found in cached.items() if key not in fresh}
     unverified = set(runs)
-    runs.update(_read(session, sorted(wanted - unverified), cached))
+    with_history = {RunKey(each.key.shard_id, each.run_id) for each in requests if each.with_history}
+    runs.update(_read(session, sorted(wanted - unverified), cached, with_history))
     closed = [
         key
         for key, run_id in remembered.items()
@@ -79,11 +80,14 @@ def _expected_elsewhere(requests: "list[Request]", current: Mapping[WorkflowKey,
     return {RunKey(each.key.shard_id, each.run_id or current.get(each.key, "")) for each in requests if each.fresh}
 
 
-def _read(session: Session, keys: Sequence[RunKey], cached: Mapping[RunKey, Loaded]) -> dict[RunKey, Loaded]:
+def _read(
+    session: Session, keys: Sequence[RunKey], cached: Mapping[RunKey, Loaded], with_history: Collection[RunKey] = ()
+) -> dict[RunKey, Loaded]:
     """The stored runs: as the cache has them where the version is the same."""
     if not keys:
         return {}
-    rows = session.lock_runs({key: cached[key].version if key in cached else 0 for key in keys})
+    known = {key: cached[key].version if key in cached else 0 for key in keys}
+    rows = session.lock_runs(known, [key for key in keys if key in with_history])
     return {key: load(row, key) if row.blob is not None else cached[key] for key, row in rows.items()}
 
 

@@ -57,6 +57,10 @@ SUSPICION = 3
 statement, not to look costs a batch once more."""
 
 
+LONGEST_REST = 0.008
+"""Seconds in which requests come together after a batch, at most: see `Lane._gather`."""
+
+
 class UnknownOutcome(Exception):
     """A commit raised, and the database does not say whether it took place; repeating could apply it twice."""
 
@@ -69,6 +73,7 @@ class Request:
         needs_current: whether it looks at the current run.
         expects_new: whether its workflow id has most likely no run yet.
         fresh: whether another process has most likely changed the run since it was cached.
+        with_history: whether the end of the run's history is wanted, too, when the run is read.
         fence: the lease under which it is made; None for what needs none.
     """
 
@@ -78,6 +83,7 @@ class Request:
     needs_current: bool
     expects_new: bool = False
     fresh: bool = False
+    with_history: bool = False
     fence: Fence | None = None
     future: "asyncio.Future[Any] | None" = None
     result: Any = None
@@ -139,6 +145,7 @@ class Lane(threading.Thread):
         self._held: dict[WorkflowKey, Group] = {}
         self._ready = threading.Condition()
         self._stopping = False
+        self._enough = 1
         self._caution = 0
         self._suspicion = 0
 
@@ -148,7 +155,7 @@ class Lane(threading.Thread):
             if self._stopping:
                 raise Unavailable("the server is shutting down")
             self._queue.append(request)
-            if len(self._queue) == 1:
+            if len(self._queue) == self._enough:
                 self._ready.notify()
 
     def stop(self) -> None:
@@ -161,12 +168,14 @@ class Lane(threading.Thread):
         """Commits batch after batch until stopped."""
         try:
             while (groups := self._next()) is not None:
+                begun = time.monotonic()
                 try:
                     self._commit(list(groups))
                 except Exception as error:
                     logger.exception("%d batches were given up", len(groups))
                     for group in groups:
                         self._refuse(group, _internal(error))
+                self._gather(sum(len(group.requests) for group in groups), time.monotonic() - begun)
         finally:
             self._owner.store.close()
 
@@ -191,6 +200,21 @@ class Lane(threading.Thread):
         groups = [group for group in self._held.values() if group.due <= now]
         self._held = {key: group for key, group in self._held.items() if group.due > now}
         return [*groups, fresh] if fresh.requests else groups
+
+    def _gather(self, answered: int, seconds: float) -> None:
+        """Lets requests come together after a batch of several; a call that comes alone never waits.
+
+        The answers bring the next requests, and what is committed together costs less; without a rest the first of them
+        would go alone. It ends when twice as many have come as were answered, and lasts no longer than the batch took.
+        """
+        if answered > 1:
+            with self._ready:
+                self._enough = 2 * answered
+                self._ready.wait_for(self._gathered, min(seconds, LONGEST_REST))
+                self._enough = 1
+
+    def _gathered(self) -> bool:
+        return self._stopping or len(self._queue) >= self._enough
 
     def _commit(self, groups: list[Group]) -> None:
         """Commits groups, again and again while the database is away, until their patience ends."""
@@ -232,11 +256,11 @@ class Lane(threading.Thread):
             except conflicts as error:
                 logger.info("a commit of %d operations met a conflict: %s", len(group.requests), error)
                 parts = by_workflow(group)
-                if group.guessed:
-                    self._caution = CAUTION
-                    waiting.appendleft(group)
-                elif isinstance(error, VersionConflict) and not group.looked:
+                if isinstance(error, VersionConflict) and not group.looked:
                     self._suspicion = SUSPICION
+                    waiting.appendleft(group)
+                elif group.guessed:
+                    self._caution = CAUTION
                     waiting.appendleft(group)
                 elif len(parts) > 1:
                     waiting.extendleft(reversed(parts))

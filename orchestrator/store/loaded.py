@@ -64,7 +64,7 @@ class Loaded:
             self.blob = states.encode(self.state)
         return self.blob
 
-    def append(self, nodes: list[Node]) -> None:
+    def append(self, nodes: Sequence[Node]) -> None:
         """Adds new history, and forgets the oldest when it gets too long."""
         self.nodes.extend(nodes)
         self.size += sum(len(node.events) for node in nodes)
@@ -103,4 +103,6 @@ def load(stored: Stored, key: RunKey) -> Loaded:
     assert stored.blob is not None
     blob = bytes(stored.blob)
     state = states.decode(blob)
-    return Loaded(key, state, stored.version, blob, stored_wake=state.wake_time)
+    run = Loaded(key, state, stored.version, blob, stored_wake=state.wake_time)
+    run.append(stored.nodes)
+    return run

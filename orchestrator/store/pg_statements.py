@@ -1,5 +1,7 @@
 """The statements of the PostgreSQL store; each takes its rows as arrays."""
 
+from orchestrator.store.ports import LATEST_NODES, LATEST_SIZE
+
 CURRENT = """
 SELECT k.i, c.run_id::text FROM unnest(%s, %s, %s, %s) AS k(i, s, n, w)
 JOIN current_execution c ON c.shard_id = k.s AND c.namespace_id = k.n AND c.workflow_id = k.w
@@ -9,6 +11,20 @@ RUNS = """
 SELECT k.i, e.version, CASE WHEN e.version = k.v THEN NULL ELSE e.state END
 FROM unnest(%s, %s, %s, %s) AS k(i, s, r, v)
 JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
+"""
+
+RUNS_WITH_HISTORY = f"""
+SELECT k.i, e.version, CASE WHEN e.version = k.v THEN NULL ELSE e.state END, n.firsts, n.lasts, n.events
+FROM unnest(%s, %s, %s, %s, %s) AS k(i, s, r, v, h)
+JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
+LEFT JOIN LATERAL (
+    SELECT array_agg(first_event_id ORDER BY first_event_id) AS firsts,
+        array_agg(last_event_id ORDER BY first_event_id) AS lasts, array_agg(events ORDER BY first_event_id) AS events
+    FROM (
+        SELECT first_event_id, last_event_id, events, sum(length(events)) OVER (ORDER BY first_event_id DESC) AS total
+        FROM history_node WHERE shard_id = k.s AND branch_id = k.r ORDER BY first_event_id DESC LIMIT {LATEST_NODES}
+    ) latest WHERE total <= {LATEST_SIZE}
+) n ON k.h > 0 AND e.version <> k.v
 """
 
 REQUESTS = "SELECT request_ids FROM signal_requests WHERE shard_id = %s AND run_id = %s ORDER BY number"

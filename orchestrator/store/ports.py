@@ -34,19 +34,29 @@ class Fence(NamedTuple):
     range_id: int
 
 
-class Stored(NamedTuple):
-    """A locked run; the blob is left out when the caller knows this version."""
-
-    version: int
-    blob: bytes | None
-
-
 class Node(NamedTuple):
     """One batch of events: a serialized History."""
 
     first_event_id: int
     last_event_id: int
     events: bytes
+
+
+EVERYTHING = 2**62
+"""More than the id of any event."""
+
+
+class Stored(NamedTuple):
+    """A locked run; the blob is left out when the caller knows this version. With the end of its history if wanted."""
+
+    version: int
+    blob: bytes | None
+    nodes: Sequence[Node] = ()
+
+
+LATEST_NODES = 32
+LATEST_SIZE = 256 * 1024
+"""So many nodes, and bytes of their events, come with a run at most."""
 
 
 class Task(NamedTuple):
@@ -199,8 +209,13 @@ class Session(Protocol):
         """Locks the current-run rows that exist, in key order, and returns their run ids."""
         ...
 
-    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
-        """Locks runs, in key order. The value of a key is the version the caller has, 0 for none."""
+    def lock_runs(self, keys: dict[RunKey, int], with_history: Collection[RunKey] = ()) -> dict[RunKey, Stored]:
+        """Locks runs, in key order.
+
+        Args:
+            keys: the runs, each with the version the caller has, 0 for none.
+            with_history: those that come with the end of their history, unless the caller has their version.
+        """
         ...
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:

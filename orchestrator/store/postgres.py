@@ -18,7 +18,7 @@ from psycopg import errors
 
 from orchestrator.store import node_queries
 from orchestrator.store.pg_arrays import DUMPERS, ByteaArray, Int4Array, Int8Array, TextArray, UuidArray
-from orchestrator.store.pg_statements import CURRENT, FENCES, PARTS, REQUESTS, RUNS
+from orchestrator.store.pg_statements import CURRENT, FENCES, PARTS, REQUESTS, RUNS, RUNS_WITH_HISTORY
 from orchestrator.store.ports import (
     Changes,
     Fence,
@@ -68,21 +68,25 @@ class PostgresSession:
         )
         return {wanted[index]: run_id for index, run_id in rows}
 
-    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+    def lock_runs(self, keys: dict[RunKey, int], with_history: Collection[RunKey] = ()) -> dict[RunKey, Stored]:
         """See Session; the write finds out whether a version has moved on."""
         wanted = list(keys)
         if not wanted:
             return {}
-        rows = self._fetch(
-            RUNS,
-            (
-                Int4Array.of(range(len(wanted))),
-                Int4Array.of([key.shard_id for key in wanted]),
-                UuidArray.of(key.run_id for key in wanted),
-                Int8Array.of(list(keys.values())),
-            ),
+        asked = (
+            Int4Array.of(range(len(wanted))),
+            Int4Array.of([key.shard_id for key in wanted]),
+            UuidArray.of(key.run_id for key in wanted),
+            Int8Array.of(list(keys.values())),
         )
-        return {wanted[index]: Stored(version, blob) for index, version, blob in rows}
+        if not with_history:
+            return {wanted[index]: Stored(version, blob) for index, version, blob in self._fetch(RUNS, asked)}
+        chosen = Int4Array.of([int(key in with_history) for key in wanted])
+        rows = self._fetch(RUNS_WITH_HISTORY, (*asked, chosen))
+        return {
+            wanted[index]: Stored(version, blob, [Node(*node) for node in zip(*nodes, strict=True)] if nodes[0] else ())
+            for index, version, blob, *nodes in rows
+        }
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Session."""

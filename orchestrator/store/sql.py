@@ -4,7 +4,7 @@ Tables and columns are named by the models, so that migrations stay the one owne
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
@@ -26,6 +26,9 @@ from orchestrator.store import node_queries
 from orchestrator.store.fencing_sql import hold
 from orchestrator.store.outcome import was_applied
 from orchestrator.store.ports import (
+    EVERYTHING,
+    LATEST_NODES,
+    LATEST_SIZE,
     Changes,
     Node,
     Record,
@@ -121,7 +124,7 @@ class SqlSession:
                     found[key] = _dashed(row[0])
         return found
 
-    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+    def lock_runs(self, keys: dict[RunKey, int], with_history: Collection[RunKey] = ()) -> dict[RunKey, Stored]:
         """See Session."""
         found: dict[RunKey, Stored] = {}
         with self._connection.cursor() as cursor:
@@ -134,6 +137,10 @@ class SqlSession:
                 row = cursor.fetchone()
                 if row is not None:
                     found[key] = Stored(row[0], row[1])
+        for key in with_history:
+            if key in found and found[key].blob is not None:
+                nodes = self.read_nodes_backwards(key, EVERYTHING, LATEST_NODES, LATEST_SIZE)
+                found[key] = found[key]._replace(nodes=nodes[::-1])
         return found
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:

@@ -24,6 +24,7 @@ from orchestrator.core.workflow_task import SERVER_IDENTITY
 from orchestrator.errors import WorkflowNotFound
 from orchestrator.store.loaded import Loaded
 from orchestrator.store.ports import (
+    EVERYTHING,
     Changes,
     Dispatcher,
     Node,
@@ -35,9 +36,6 @@ from orchestrator.store.ports import (
     WorkflowKey,
 )
 from orchestrator.store.records import record_of
-
-EVERYTHING = 2**62
-"""More than the id of any event."""
 
 
 @dataclass(slots=True)

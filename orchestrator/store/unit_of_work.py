@@ -2,8 +2,9 @@
 
 Lanes are threads with a connection each; a workflow always goes to the lane of its shard. A lane takes whatever queued
 while it was committing, reads the rows of all of it, applies the operations in memory in their order, writes once and
-commits. Nothing waits for a batch to fill. An operation that fails, fails alone. What happens when a commit fails is
-told in `lane`.
+commits. A call that comes alone waits for nobody; after a batch of several the next one gathers for a moment
+(`docs/adr/0011-a-lane-gathers-after-a-batch.md`). An operation that fails, fails alone. What happens when a commit fails
+is told in `lane`.
 """
 
 import asyncio
@@ -125,6 +126,7 @@ class UnitOfWork:
         needs_current: bool | None = None,
         expects_new: bool = False,
         fresh: bool = False,
+        with_history: bool = False,
     ) -> "asyncio.Future[Any]":
         """Applies an operation in the next commit of its lane; to be called on the event loop.
 
@@ -136,6 +138,7 @@ class UnitOfWork:
             expects_new: whether the workflow most likely has no run yet, so that looking for one is left to the commit.
             fresh: whether another process has most likely changed the run: then it is not taken from the cache, where
                 the commit would find it stale.
+            with_history: whether the end of the run's history is wanted, too, when the run is read.
 
         Returns:
             a future with its result, or the ServiceError it raised, or Unavailable when the database stays away, or
@@ -145,7 +148,7 @@ class UnitOfWork:
         assert self._loop is not None
         future: asyncio.Future[Any] = self._loop.create_future()
         wants = not run_id if needs_current is None else needs_current
-        request = Request(key, operation, run_id, wants, expects_new, fresh, current_fence(), future)
+        request = Request(key, operation, run_id, wants, expects_new, fresh, with_history, current_fence(), future)
         self._threads[key.shard_id % self.lanes].put(request)
         return future
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import uuid
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -10,9 +11,14 @@ from temporalio.api.common.v1 import Priority
 from temporalio.api.taskqueue.v1 import RateLimit, RateLimitConfig, TaskQueueConfig
 
 from orchestrator.conf import HugoSettings
+from orchestrator.core.wire import SECOND
 from orchestrator.models import DispatchTask, Execution
+from orchestrator.services import hand_over
+from orchestrator.services.hand_over import PROBE
 from orchestrator.services.pollers import QueueKey
 from orchestrator.services.presence import home_of
+from orchestrator.services.queue import Queue
+from orchestrator.store.ports import Task
 from orchestrator.store.redis_client import connect
 from orchestrator.store.redis_notifier import RedisNotifier
 from tests.services.conftest import Database
@@ -140,6 +146,72 @@ async def test_a_key_with_many_tasks_keeps_no_other_one_waiting_wherever_they_ar
     first = [(await home.poll(queue)).workflow_execution.workflow_id for _ in range(3)]
 
     assert "one" in first
+
+
+async def test_tasks_stay_where_polls_come_while_none_waits_at_their_home(
+    two: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, away = two
+    queue = await homed(two, at=0)
+    monkeypatch.setattr(hand_over, "FLOW", 3600 * SECOND)
+    monkeypatch.setattr(hand_over, "LONGEST", 3600 * SECOND)
+    for member in two:
+        await member.poll_in_vain(queue)
+    await asyncio.gather(*(away.start(f"order-{number}", queue) for number in range(10)))
+    await until(lambda: told_that_none_waits(away, queue))
+
+    probed = away.engine.matching.tasks_sent
+    assert 0 < probed <= PROBE
+    assert await has_backlog(home, queue, probed)
+    assert await has_backlog(away, queue, 10 - probed)
+    polled = [await away.poll(queue) for _ in range(10)]
+    assert {each.workflow_execution.workflow_id for each in polled} == {f"order-{number}" for number in range(10)}
+    assert missed(*two) == 0
+
+
+async def told_that_none_waits(member: Member, queue: str) -> bool:
+    """Whether the home of a queue has told a process that no poll waits there."""
+    found = await member.queue(queue)
+    return found is not None and found.busy_until > 0
+
+
+@pytest.mark.parametrize(("at_home", "stays"), [(0, True), (2, True), (1, False)])
+async def test_a_task_stays_no_longer_than_a_moment_when_more_urgent_ones_wait_at_its_home(
+    two: tuple[Member, Member], at_home: int, stays: bool
+) -> None:
+    matching = two[0].engine.matching
+    key = await two[0].key("queue")
+    queue = Queue()
+    queue.settle("other")
+    queue.home_first = at_home
+    young = Task(1, key.namespace_id, "queue", key.kind, 2, 0, "order", str(uuid.uuid4()), 2, 0)
+    queue.note(young, 0)
+    assert matching._in_turn(queue, hand_over.LONGEST - 1)
+    assert matching._in_turn(queue, hand_over.LONGEST + 1) is stays
+
+
+async def test_polls_where_tasks_are_born_ask_for_others_after_a_while(
+    two: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, away = two
+    queue = await homed(two, at=0)
+    monkeypatch.setattr(hand_over, "ASKED_AFTER", 3600 * SECOND)
+    for member in two:
+        await member.poll_in_vain(queue)
+    polling = await away.begin_poll(queue)
+    await away.start("born-away", queue)
+    assert (await polling).workflow_execution.workflow_id == "born-away"
+    polls = [await away.begin_poll(queue) for _ in range(3)]
+    found = await away.queue(queue)
+    assert found is not None
+    assert found.asking
+    monkeypatch.setattr(hand_over, "ASKED_AFTER", 0)
+    away.engine.matching._tell_waiting(await away.key(queue))
+    assert not found.asking
+    for number in range(3):
+        await home.start(f"born-at-home-{number}", queue)
+    await asyncio.gather(*polls)
+    assert missed(*two) == 0
 
 
 async def test_a_home_that_begins_with_others_finds_young_tasks_nobody_has(two: tuple[Member, Member]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from orchestrator.store.ports import Changes, Node, RunKey, Session, Stored, WorkflowKey
@@ -104,11 +104,11 @@ class FaultySession(MemorySession):
         self._connection.cross(self._connection.weather.reading)
         return super().lock_current(keys)
 
-    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+    def lock_runs(self, keys: dict[RunKey, int], with_history: Collection[RunKey] = ()) -> dict[RunKey, Stored]:
         """See Session."""
         self._be_overtaken()
         self._connection.cross(self._connection.weather.reading)
-        return super().lock_runs(keys)
+        return super().lock_runs(keys, with_history)
 
     def write(self, changes: Changes) -> None:
         """See Session."""

@@ -1,12 +1,13 @@
 """The store's port in memory: optimistic as on PostgreSQL, and the truth that outlives every simulated process."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from orchestrator.store.members import Member
 from orchestrator.store.outcome import was_applied
 from orchestrator.store.ports import (
+    LATEST_NODES,
     Changes,
     Failure,
     Fence,
@@ -62,10 +63,15 @@ class MemorySession:
         """See Session."""
         return {key: self._tables.current[key] for key in keys if key in self._tables.current}
 
-    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+    def lock_runs(self, keys: dict[RunKey, int], with_history: Collection[RunKey] = ()) -> dict[RunKey, Stored]:
         """See Session."""
         found = {key: row for key in keys if (row := self._tables.runs.get(key)) is not None}
-        return {key: row._replace(blob=None) if row.version == keys[key] else row for key, row in found.items()}
+        for key, row in found.items():
+            if row.version == keys[key]:
+                found[key] = row._replace(blob=None)
+            elif key in with_history:
+                found[key] = row._replace(nodes=self._tables.nodes.get(key, [])[-LATEST_NODES:])
+        return found
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         """See Session."""

@@ -1,7 +1,7 @@
 """Stores that fail at chosen moments of a commit, with the real one done or not."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -125,8 +125,8 @@ class _Watched:
         self._store.reach(Moment.READ)
         return self._session.lock_current(keys)
 
-    def lock_runs(self, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
-        return self._session.lock_runs(keys)
+    def lock_runs(self, keys: dict[RunKey, int], with_history: Collection[RunKey] = ()) -> dict[RunKey, Stored]:
+        return self._session.lock_runs(keys, with_history)
 
     def read_nodes(self, key: RunKey, first: int, last: int, limit: int = 0, size: int = 0) -> list[Node]:
         return self._session.read_nodes(key, first, last, limit, size)

@@ -1,6 +1,7 @@
 """Group commit: what arrives together is one transaction, in order, and each operation fails or succeeds for itself."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from orchestrator.core import closing, signals
 from orchestrator.errors import InvalidArgument, NotFound, Unavailable, WorkflowExecutionAlreadyStarted
 from orchestrator.models import DispatchTask, VisibilityRecord
 from orchestrator.services.engine import Prepared
+from orchestrator.store.cache import Cache
+from orchestrator.store.lane import Lane, Request
 from orchestrator.store.transition import Operation, Unit
 from tests.store import consistency
-from tests.store.process import ALIAS, Process
-from tests.store.rows import counts
+from tests.store.process import ALIAS, Process, until
+from tests.store.rows import counts, workflow_key
 
 RUNNING, TERMINATED = 1, 5
 
@@ -197,3 +200,35 @@ def test_a_task_scheduled_and_started_in_one_batch_has_no_row(process: Process) 
     assert not DispatchTask.objects.exists()
     consistency.check_database()
     consistency.check_memory(process)
+
+
+@pytest.mark.parametrize(("answered", "enough"), [(2, 4), (5, 10)])
+def test_a_lane_that_has_answered_several_calls_waits_for_what_they_bring(
+    monkeypatch: pytest.MonkeyPatch, process: Process, answered: int, enough: int
+) -> None:
+    monkeypatch.setattr("orchestrator.store.lane.LONGEST_REST", 3600)
+    lane = Lane("lane", process.engine.unit_of_work, Cache(1, 1))
+    waiting = threading.Thread(target=lane._gather, args=(answered, 3600), daemon=True)
+    waiting.start()
+    until(lambda: lane._enough == enough)
+    for _ in range(enough - 1):
+        lane.put(Request(workflow_key(), lambda unit: None, "", False))
+    assert not lane._gathered()
+    assert waiting.is_alive()
+    lane.put(Request(workflow_key(), lambda unit: None, "", False))
+    waiting.join()
+
+
+def test_a_lane_that_stops_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch, process: Process) -> None:
+    monkeypatch.setattr("orchestrator.store.lane.LONGEST_REST", 3600)
+    lane = Lane("lane", process.engine.unit_of_work, Cache(1, 1))
+    waiting = threading.Thread(target=lane._gather, args=(2, 3600), daemon=True)
+    waiting.start()
+    lane.stop()
+    waiting.join()
+
+
+def test_a_call_that_comes_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch, process: Process) -> None:
+    monkeypatch.setattr("orchestrator.store.lane.LONGEST_REST", 3600)
+    lane = Lane("lane", process.engine.unit_of_work, Cache(1, 1))
+    lane._gather(1, 3600)

@@ -104,10 +104,10 @@ def test_a_refusal_does_not_rest_on_a_run_that_was_current_a_moment_ago(monkeypa
         )
         overtaking = [replace]
 
-        def overtaken(session: PostgresSession, keys: dict[RunKey, int]) -> dict[RunKey, Stored]:
+        def overtaken(session: PostgresSession, keys: dict[RunKey, int], *args: Any) -> dict[RunKey, Stored]:
             if threading.current_thread() is process.lanes[0] and overtaking:
                 other.do(overtaking.pop())
-            return read(session, keys)
+            return read(session, keys, *args)
 
         monkeypatch.setattr(PostgresSession, "lock_runs", overtaken)
         process.do(process.signal("w"))

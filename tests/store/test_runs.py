@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from orchestrator.store.ports import Changes, RunKey, Store, VersionConflict
+from orchestrator.store.ports import LATEST_NODES, LATEST_SIZE, Changes, Node, RunKey, Store, Stored, VersionConflict
 from tests.store.conftest import Opened
 from tests.store.rows import creation, node, record, run_key, task, transfer, update, wake, workflow_key
 
@@ -37,9 +37,30 @@ def test_leaves_out_a_blob_the_caller_knows(opened: Opened, store: Store) -> Non
     known, other = created(opened), created(opened)
     with store.transaction() as session:
         rows = session.lock_runs({known: 1, other: 7})
-    assert rows[known] == (1, None)
+    assert rows[known] == Stored(1, None)
     assert rows[other].version == 1
     assert bytes(rows[other].blob or b"") == b"state"
+
+
+def test_a_run_comes_with_the_end_of_its_history(opened: Opened, store: Store) -> None:
+    asked, known, other, empty = (created(opened) for _ in range(4))
+    history = [node(2 * number + 3, 2 * number + 4, b"%d" % number) for number in range(LATEST_NODES + 3)]
+    for run in (asked, known, other):
+        opened.write(Changes(nodes=[(run, each) for each in history]))
+    with store.transaction() as session:
+        runs = {asked: 0, known: 1, other: 0, empty: 0}
+        rows = session.lock_runs(runs, [asked, known, empty])
+    assert [Node(*each) for each in rows[asked].nodes] == history[3:]
+    assert [[Node(*each) for each in rows[run].nodes] for run in (known, other, empty)] == [[], [], [node(1, 2)]]
+
+
+def test_so_much_of_a_history_comes_with_its_run(opened: Opened, store: Store) -> None:
+    run = created(opened)
+    large = [node(number, number, bytes(LATEST_SIZE // 3)) for number in (3, 4, 5, 6)]
+    opened.write(Changes(nodes=[(run, each) for each in large]))
+    with store.transaction() as session:
+        row = session.lock_runs({run: 0}, [run])[run]
+    assert [each.first_event_id for each in row.nodes] == [4, 5, 6]
 
 
 def test_an_update_moves_the_version_on(opened: Opened, store: Store) -> None:
