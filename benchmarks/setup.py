@@ -80,11 +80,11 @@ def _on_postgres(stack: ExitStack, args: argparse.Namespace, directory: Path) ->
         systems.append(System(called, address, (pid,), (cluster.pid,), counters))
     if topologies:
         redis_url, redis_pid = stack.enter_context(private_redis(directory))
-        for each in topologies:
+        for number, each in enumerate(topologies):
             home = directory / each.database
             home.mkdir()
             url = cluster.dsn(each.database)
-            address, pids = stack.enter_context(own_cluster(each, home, url, redis_url))
+            address, pids = stack.enter_context(own_cluster(each, home, url, f"{redis_url}/{number}"))
             counters = PostgresCounters(cluster.dsn(), each.database)
             stack.callback(counters.close)
             systems.append(System(each.name, address, (*pids, redis_pid), (cluster.pid,), counters))

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +76,16 @@ def own_server(
 
 def await_ready(process: subprocess.Popen[bytes], log: Path) -> str:
     """The gRPC address a server of ours prints once it serves; raises StartError when it does not."""
+    return await_log(process, log, ready_address, "a READY line")
+
+
+def await_log(process: subprocess.Popen[bytes], log: Path, find: Callable[[str], str | None], awaited: str) -> str:
+    """What a process writes into its log sooner or later, as `find` returns it; raises StartError when it does not."""
     deadline = time.monotonic() + START_WITHIN
-    while not (address := ready_address(log.read_text(errors="replace"))):
-        _check(process, log, deadline, "a READY line")
+    while not (found := find(log.read_text(errors="replace"))):
+        _check(process, log, deadline, awaited)
         time.sleep(0.05)
-    return address
+    return found
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.systems import PROJECT, StartError, await_ready, free_port, running
+from benchmarks.systems import PROJECT, StartError, await_log, await_ready, free_port, running
 
 QUEUES = "hugo.history,hugo.timer,hugo.transfer,hugo.visibility,hugo.system"
 
@@ -36,14 +36,14 @@ TOPOLOGIES = (Topology("one frontend", 1, 1), Topology("two frontends", 2, 1))
 
 @contextmanager
 def private_redis(directory: Path) -> Iterator[tuple[str, int]]:
-    """Run a Redis that keeps nothing; yields its URL and pid."""
+    """Run a Redis that keeps nothing; yields its URL without a database, and its pid."""
     program = shutil.which("redis-server")
     if program is None:
         raise StartError("no redis-server found; install Redis, or put it on the PATH")
     port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
     with running(command, directory / "redis.log", dict(os.environ)) as process:
-        yield f"redis://127.0.0.1:{port}/0", process.pid
+        yield f"redis://127.0.0.1:{port}", process.pid
 
 
 @contextmanager
@@ -53,6 +53,8 @@ def own_cluster(
     """Run the processes of a topology; yields the gRPC address and their pids."""
     environment = dict(os.environ) | {
         "DATABASE_URL": database_url,
+        "DJANGO_SECRET_KEY": "a key for servers that are measured",
+        "DJANGO_ALLOWED_HOSTS": "localhost",
         "REDIS_URL": redis_url,
         "HUGO_DATA_DIR": str(directory),
     }
@@ -64,9 +66,17 @@ def own_cluster(
             name = f"worker{number}"
             command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-Q", QUEUES]
             command += ["--pool", "solo", "--hostname", f"{name}@%h", "--loglevel", "INFO"]
-            pids.append(stack.enter_context(running(command, directory / f"{name}.log", environment)).pid)
+            log = directory / f"{name}.log"
+            worker = stack.enter_context(running(command, log, environment))
+            await_log(worker, log, _said_ready, "the worker")
+            pids.append(worker.pid)
         command = [sys.executable, "manage.py", "hugo", "frontend", "--grpc-port", "0", "--http-port", "none"]
         command += ["--workers", str(topology.frontends)]
         log = directory / "frontend.log"
         frontend = stack.enter_context(running(command, log, environment))
         yield await_ready(frontend, log), [*pids, frontend.pid]
+
+
+def _said_ready(text: str) -> str:
+    """What Celery says once a worker takes tasks; empty before."""
+    return "ready." if " ready." in text else ""
