@@ -53,6 +53,7 @@ def own_cluster(
     """Run the processes of a topology; yields the gRPC address and their pids."""
     environment = dict(os.environ) | {
         "DATABASE_URL": database_url,
+        "DJANGO_SETTINGS_MODULE": "config.settings.production",
         "DJANGO_SECRET_KEY": "a key for servers that are measured",
         "DJANGO_ALLOWED_HOSTS": "localhost",
         "REDIS_URL": redis_url,

@@ -175,6 +175,25 @@ async def told_that_none_waits(member: Member, queue: str) -> bool:
     return found is not None and found.busy_until > 0
 
 
+async def test_a_home_does_not_count_on_polls_that_went_away(two: tuple[Member, Member]) -> None:
+    home, away = two
+    queue = await homed(two, at=0)
+    await home.poll_in_vain(queue)
+    polling = await away.begin_poll(queue)
+
+    async def counted() -> int:
+        found = await home.queue(queue)
+        return found.asked.get("other", 0) if found is not None else 0
+
+    await until(counted)
+    polling.cancel()
+
+    async def forgotten() -> bool:
+        return not await counted()
+
+    await until(forgotten)
+
+
 @pytest.mark.parametrize(("at_home", "stays"), [(0, True), (2, True), (1, False)])
 async def test_a_task_stays_no_longer_than_a_moment_when_more_urgent_ones_wait_at_its_home(
     two: tuple[Member, Member], at_home: int, stays: bool

@@ -50,6 +50,15 @@ def test_a_lane_that_guessed_wrong_looks_first(process: Process) -> None:
     assert Execution.objects.count() == 1
 
 
+def test_a_run_that_was_changed_elsewhere_is_no_wrong_guess(process: Process, other: Process) -> None:
+    process.do(process.start("v"))
+    other.do(other.signal("v", "elsewhere"))
+    signalled, started = process.together(process.signal("v", "here"), process.start("w"))
+    assert [each for each in (signalled, started) if isinstance(each, BaseException)] == []
+    assert consistency.signals("v") == ["elsewhere", "here"]
+    assert process.lanes[0]._caution == 0
+
+
 def test_a_refusal_does_not_rest_on_a_guess(process: Process, other: Process) -> None:
     run_id = other.do(other.start("w")).response.run_id
 
