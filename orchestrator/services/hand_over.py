@@ -19,7 +19,7 @@ from orchestrator.core.wire import SECOND
 from orchestrator.services.peers import Peers
 from orchestrator.services.pollers import PollerInfo, QueueKey
 from orchestrator.services.presence import NOW, PACE, RECENT, Polled, Presence
-from orchestrator.services.queue import FIRST, Queue
+from orchestrator.services.queue import FIRST, Queue, identity_of
 from orchestrator.services.queue_messages import ConfigsChanged, NoPollWaits, PollsWaiting, TasksSent
 from orchestrator.services.queues import FORGET_POLLERS, FORGET_RATE, Queues
 from orchestrator.store.ports import Store, Task
@@ -233,12 +233,15 @@ class HandOver(Queues):
 
     def _unheld(self, key: QueueKey, tasks: list[Task]) -> list[Task]:
         """See Queues."""
-        if self._queue(key).home:
+        queue = self._queue(key)
+        if queue.home:
             return []
         if not self.presence.elsewhere(key):
             return tasks
         before = self._clock() - IN_HAND
-        unheld = [task for task in tasks if task.created_time < before]
+        with self._lock:
+            unnoted, queue.unnoted = queue.unnoted, set()
+        unheld = [task for task in tasks if task.created_time < before or identity_of(task) in unnoted]
         if len(unheld) < len(tasks) and self._loop is not None:
             self._loop.call_later(IN_HAND / SECOND, self._look_again, key)
         return unheld

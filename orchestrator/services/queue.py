@@ -56,6 +56,7 @@ class Queue:
         held_back: whether there is one that the home keeps.
         weights: of fairness keys, in thousandths, that an operator has set.
         traffic: for statistics.
+        unnoted: tasks that came while the table was to be read, and were left to it.
         timer_at: when polls are looked at that wait for a rate limit; 0 for never.
         config: what an operator wants of the queue.
         worker_rate: tasks a second its workers want at most.
@@ -89,6 +90,7 @@ class Queue:
         "timer_at",
         "told",
         "traffic",
+        "unnoted",
         "waiting",
         "weights",
         "worker_rate",
@@ -118,6 +120,7 @@ class Queue:
         self.held_back = False
         self.weights: dict[str, int] = {}
         self.traffic = Traffic()
+        self.unnoted: set[Identity] = set()
         self.timer_at = 0
         self.config: TaskQueueConfig | None = None
         self.worker_rate: float | None = None
@@ -178,7 +181,11 @@ class Queue:
         """Remembers a stored task; False when it is known already or belongs behind the horizon."""
         identity = identity_of(task)
         place = (task.priority, task.fairness_pass)
-        if identity in self.known or (self.horizon is not None and place >= self.horizon):
+        if identity in self.known:
+            return False
+        if self.horizon is not None and place >= self.horizon:
+            if len(self.unnoted) < BACKLOG:
+                self.unnoted.add(identity)
             return False
         if len(self.backlog) + self._parked_count >= BACKLOG and not self._make_room(place):
             return False
@@ -284,6 +291,7 @@ class Queue:
 
     def settle(self, home: str) -> None:
         """The backlog is another process's from now on, or this one's: then the table is to be read."""
+        self.unnoted.clear()
         self.home = home
         self.horizon = None if home else FIRST
         self.busy_until = self.home_first = 0

@@ -3,8 +3,8 @@
 Lanes are threads with a connection each; a workflow always goes to the lane of its shard. A lane takes whatever queued
 while it was committing, reads the rows of all of it, applies the operations in memory in their order, writes once and
 commits. A call that comes alone waits for nobody; after a batch of several the next one gathers for a moment
-(`docs/adr/0011-a-lane-gathers-after-a-batch.md`). An operation that fails, fails alone. What happens when a commit fails
-is told in `lane`.
+(`docs/adr/0011-a-lane-gathers-after-a-batch.md`). An operation that fails, fails alone. What happens when a commit
+fails is told in `lane`.
 """
 
 import asyncio

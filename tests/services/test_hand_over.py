@@ -249,6 +249,25 @@ async def test_a_home_that_begins_with_others_finds_young_tasks_nobody_has(two: 
     assert [each.result().workflow_execution.workflow_id for each in done] == ["order"]
 
 
+async def test_a_task_that_comes_while_the_table_is_to_be_read_waits_for_no_doubt(
+    two: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hand_over, "IN_HAND", 3600 * SECOND)
+    monkeypatch.setattr(hand_over, "RECENT", 3600 * SECOND)
+    home, _ = two
+    queue = await homed(two, at=0)
+    for member in two:
+        await member.poll_in_vain(queue)
+    await until(lambda: knows(home, queue))
+    await home.start("noted", queue)
+    await until(lambda: has_backlog(home, queue, 1))
+    home.engine.matching._doubt()
+    await home.start("left-to-the-table", queue)
+
+    polled = [(await home.poll(queue)).workflow_execution.workflow_id for _ in range(2)]
+    assert polled == ["noted", "left-to-the-table"]
+
+
 async def sent(member: Member, count: int) -> bool:
     """Whether a process has sent so many tasks to others."""
     return member.engine.matching.tasks_sent == count
