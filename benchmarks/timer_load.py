@@ -1,4 +1,4 @@
-"""Timers that are due at once: when each fired, and what firing them costs."""
+"""Timers that are due at once, or at a pace: when each fired, and what firing them costs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ MARGIN = 2.0
 
 
 class TimerLoad(RunLoad):
-    """`count` runs with a timer each, all due at one moment.
+    """`count` runs with a timer each, all due at one moment, or `pace` of them a second.
 
     The latency of a timer is the time of its event less the time it was due, by the clock of the server; with a server
     on another machine it is worth nothing. A timer that fires early is an error, one that is lost is not finished.
     """
+
+    pace: float | None = None
 
     async def open(self) -> None:
         await super().open()
@@ -45,7 +47,7 @@ class TimerLoad(RunLoad):
         await self.timed(self._collect())
 
     async def _collect(self) -> None:
-        await asyncio.sleep(QUIET)
+        await asyncio.sleep(self._due_of(self.options.count) - self._due + QUIET)
         for i in range(self.options.pollers):
             self.behind(self._finish(i))
         while self.sample.finished < self.options.count:
@@ -60,15 +62,20 @@ class TimerLoad(RunLoad):
 
         await asyncio.gather(*(one_after_the_other() for _ in range(self.options.concurrency)))
 
+    def _due_of(self, number: int) -> float:
+        """When the timer of a number is due, in seconds since the epoch."""
+        return self._due + (number / self.pace if self.pace else 0.0)
+
     async def _set_timers(self, index: int) -> None:
         tasks = self.tasks(index)
         while self._left > 0:
             self._left -= 1
+            due = self._due_of(self._left)
             task = await anext(tasks)
             timer = Command(
                 command_type=CommandType.COMMAND_TYPE_START_TIMER,
                 start_timer_command_attributes=StartTimerCommandAttributes(
-                    timer_id="timer", start_to_fire_timeout=_length(self._due - time.time())
+                    timer_id="timer", start_to_fire_timeout=_length(due - time.time())
                 ),
             )
             if await self.complete(index, task, [timer], sticky=False) is None:
@@ -91,6 +98,12 @@ class TimerLoad(RunLoad):
                 self.sample.errors["fired early"] += 1
             self.sample.finished += 1
             self.sample.latencies.append(fired_at - set_at - length)
+
+
+class PacedTimerLoad(TimerLoad):
+    """The same, 2,000 due a second."""
+
+    pace = 2_000.0
 
 
 def _length(seconds: float) -> Duration:

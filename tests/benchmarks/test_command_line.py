@@ -40,6 +40,7 @@ def test_scenarios_of_few_runs_are_not_run_unless_asked_for() -> None:
     assert [c.name for c in cases("children", "timers", "updates")] == [
         "children",
         "timers-10000",
+        "timers-paced",
         "updates-10",
         "updates-1",
     ]

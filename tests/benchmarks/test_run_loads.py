@@ -12,7 +12,7 @@ from benchmarks.idle_load import IdleLoad, IdleOptions
 from benchmarks.load import Load, LoadOptions
 from benchmarks.sample import Sample
 from benchmarks.signal_load import SignalLoad, SignalOptions
-from benchmarks.timer_load import TimerLoad
+from benchmarks.timer_load import PacedTimerLoad, TimerLoad
 from benchmarks.update_load import UpdateLoad
 from tests.support.server import Server
 
@@ -54,9 +54,12 @@ async def test_updates_complete(address: str) -> None:
     assert sample.finished == len(sample.latencies) == len(sample.methods["UpdateWorkflowExecution"]) == 7
 
 
-async def test_timers_fire_late_and_never_early(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [TimerLoad, PacedTimerLoad])
+async def test_timers_fire_late_and_never_early(
+    address: str, monkeypatch: pytest.MonkeyPatch, kind: type[TimerLoad]
+) -> None:
     monkeypatch.setattr(timer_load, "QUIET", 0.0)
-    sample = await drive(TimerLoad(address, LoadOptions(count=4, concurrency=2, pollers=2, channels=1)))
+    sample = await drive(kind(address, LoadOptions(count=4, concurrency=2, pollers=2, channels=1)))
     assert sample.finished == len(sample.latencies) == 4
     assert min(sample.latencies) >= 0
 
