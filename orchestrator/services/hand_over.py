@@ -236,11 +236,11 @@ class HandOver(Queues):
         queue = self._queue(key)
         if queue.home:
             return []
+        with self._lock:
+            unnoted, queue.unnoted = queue.unnoted, set()
         if not self.presence.elsewhere(key):
             return tasks
         before = self._clock() - IN_HAND
-        with self._lock:
-            unnoted, queue.unnoted = queue.unnoted, set()
         unheld = [task for task in tasks if task.created_time < before or identity_of(task) in unnoted]
         if len(unheld) < len(tasks) and self._loop is not None:
             self._loop.call_later(IN_HAND / SECOND, self._look_again, key)
