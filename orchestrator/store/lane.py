@@ -58,7 +58,7 @@ statement, not to look costs a batch once more."""
 
 
 LONGEST_REST = 0.008
-"""Seconds in which requests come together after a batch, at most: see `Lane._gather`."""
+"""Seconds in which requests come together after a batch, at most: see `Lane._await_more`."""
 
 
 class UnknownOutcome(Exception):
@@ -175,7 +175,7 @@ class Lane(threading.Thread):
                     logger.exception("%d batches were given up", len(groups))
                     for group in groups:
                         self._refuse(group, _internal(error))
-                self._gather(sum(len(group.requests) for group in groups), time.monotonic() - begun)
+                self._await_more(sum(len(group.requests) for group in groups), time.monotonic() - begun)
         finally:
             self._owner.store.close()
 
@@ -201,7 +201,7 @@ class Lane(threading.Thread):
         self._held = {key: group for key, group in self._held.items() if group.due > now}
         return [*groups, fresh] if fresh.requests else groups
 
-    def _gather(self, answered: int, seconds: float) -> None:
+    def _await_more(self, answered: int, seconds: float) -> None:
         """Lets requests come together after a batch of several; a call that comes alone never waits.
 
         The answers bring the next requests, and what is committed together costs less; without a rest the first of them
@@ -210,10 +210,10 @@ class Lane(threading.Thread):
         if answered > 1:
             with self._ready:
                 self._enough = 2 * answered
-                self._ready.wait_for(self._gathered, min(seconds, LONGEST_REST))
+                self._ready.wait_for(self._has_more, min(seconds, LONGEST_REST))
                 self._enough = 1
 
-    def _gathered(self) -> bool:
+    def _has_more(self) -> bool:
         return self._stopping or len(self._queue) >= self._enough
 
     def _commit(self, groups: list[Group]) -> None:

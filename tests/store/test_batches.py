@@ -208,12 +208,12 @@ def test_a_lane_that_has_answered_several_calls_waits_for_what_they_bring(
 ) -> None:
     monkeypatch.setattr("orchestrator.store.lane.LONGEST_REST", 3600)
     lane = Lane("lane", process.engine.unit_of_work, Cache(1, 1))
-    waiting = threading.Thread(target=lane._gather, args=(answered, 3600), daemon=True)
+    waiting = threading.Thread(target=lane._await_more, args=(answered, 3600), daemon=True)
     waiting.start()
     until(lambda: lane._enough == enough)
     for _ in range(enough - 1):
         lane.put(Request(workflow_key(), lambda unit: None, "", False))
-    assert not lane._gathered()
+    assert not lane._has_more()
     assert waiting.is_alive()
     lane.put(Request(workflow_key(), lambda unit: None, "", False))
     waiting.join()
@@ -222,7 +222,7 @@ def test_a_lane_that_has_answered_several_calls_waits_for_what_they_bring(
 def test_a_lane_that_stops_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch, process: Process) -> None:
     monkeypatch.setattr("orchestrator.store.lane.LONGEST_REST", 3600)
     lane = Lane("lane", process.engine.unit_of_work, Cache(1, 1))
-    waiting = threading.Thread(target=lane._gather, args=(2, 3600), daemon=True)
+    waiting = threading.Thread(target=lane._await_more, args=(2, 3600), daemon=True)
     waiting.start()
     lane.stop()
     waiting.join()
@@ -231,4 +231,4 @@ def test_a_lane_that_stops_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatc
 def test_a_call_that_comes_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch, process: Process) -> None:
     monkeypatch.setattr("orchestrator.store.lane.LONGEST_REST", 3600)
     lane = Lane("lane", process.engine.unit_of_work, Cache(1, 1))
-    lane._gather(1, 3600)
+    lane._await_more(1, 3600)
