@@ -19,6 +19,7 @@ from kombu.message import Message
 
 from orchestrator.conf import hugo_settings
 from orchestrator.services.bootstrap import SchemaMismatch, check_database, check_shared
+from orchestrator.services.collector import settle_collector
 from orchestrator.services.composition import engine_of_process
 from orchestrator.services.engine_thread import EngineThread
 
@@ -70,6 +71,11 @@ class EngineStep(bootsteps.StartStopStep):
     def create(self, worker: WorkController) -> EngineThread:
         """The engine, not started yet."""
         return EngineThread(partial(engine_of_process, "worker"), end_worker, STOP_SECONDS)
+
+    def start(self, parent: WorkController) -> None:
+        """Returns when the engine works; raises what kept it from that."""
+        super().start(parent)
+        settle_collector()
 
 
 def end_worker() -> None:

@@ -14,7 +14,6 @@ The parent speaks with this process over a socket pair: lines of JSON, see `Cont
 
 import asyncio
 import ctypes
-import gc
 import json
 import logging
 import os
@@ -31,6 +30,7 @@ from orchestrator.grpc.call import Handlers
 from orchestrator.grpc.http import HttpApplication
 from orchestrator.grpc.inflight import Inflight, Receive
 from orchestrator.grpc.transport import HANDLERS, build, load
+from orchestrator.services.collector import settle_collector
 from orchestrator.services.loops import Loops
 
 log = logging.getLogger(__name__)
@@ -97,9 +97,7 @@ class Embedded:
         await self._handlers.start()
         self._grpc = GrpcApplication(self._handlers, inflight)
         self._loops.go("hugo-hung-up", inflight.sweep_for_ever)
-        # What was made so far lives as long as the process; the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        settle_collector()
 
     async def _stop(self) -> None:
         await self._loops.stop()

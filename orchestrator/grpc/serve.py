@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from orchestrator.grpc.transport import Options, Transport, TransportError, choose, create
+from orchestrator.services.collector import settle_collector
 from orchestrator.services.event_loop import fastest_loop
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ async def serve_transport(
     try:
         if not await _start(transport, asked):
             return
+        settle_collector()
         ended = asyncio.create_task(transport.wait())
         try:
             if started is not None:

@@ -8,6 +8,7 @@ that of the owner; a lost word costs at most LOOK seconds, because the loop look
 import asyncio
 import logging
 import random
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
@@ -124,7 +125,10 @@ class Timers:
         wakes: list[Wake] = await self._run_db(self._store.due, now, PAGE, self._shards.portion)
         due = [wake for wake in wakes if wake.fire_time <= now]
         if due:
-            results = await asyncio.gather(*(self._fire(wake) for wake in due))
+            shards: defaultdict[int, list[Wake]] = defaultdict(list)
+            for wake in due:
+                shards[wake.shard_id].append(wake)
+            results = await asyncio.gather(*(self._fire(shard, mine) for shard, mine in shards.items()))
             if not all(results):
                 return RETRY
             if len(due) == PAGE:
@@ -135,22 +139,37 @@ class Timers:
             return LOOK
         return min(LOOK, max(0.0, (self._next - self._clock()) / SECOND))
 
-    async def _fire(self, wake: Wake) -> bool:
-        key = WorkflowKey(wake.shard_id, wake.namespace_id, wake.workflow_id)
+    async def _fire(self, shard: int, wakes: list[Wake]) -> bool:
+        """Fires what is due in a shard; returns whether nothing is left to be tried again."""
+        over = True
         try:
-            with self._shards.holding(wake.shard_id):
-                try:
-                    await self._unit_of_work.execute(key, partial(fire, row=wake), wake.run_id)
-                except (LeaseLost, OverLimit):
-                    raise
-                except Exception as error:
-                    logger.warning("waking %s failed: %s", wake.workflow_id, error)
-                    return await self._dead_letters.failed(wake, error) is Verdict.OVER
-            self.fired += 1
+            with self._shards.holding(shard):
+                outcomes = await asyncio.gather(*(self._enqueue(wake) for wake in wakes), return_exceptions=True)
+                for wake, outcome in zip(wakes, outcomes, strict=True):
+                    over = await self._settle(wake, outcome) and over
+                for outcome in outcomes:
+                    if isinstance(outcome, LeaseLost):
+                        raise outcome
         except LeaseLost:
-            logger.info("the wake-up of %s is left to the next owner of its shard", wake.workflow_id)
-        except OverLimit as error:
-            logger.info("%s was terminated: %s", wake.workflow_id, error)
+            logger.info("wake-ups of shard %d are left to its next owner", shard)
+        return over
+
+    def _enqueue(self, wake: Wake) -> "asyncio.Future[Any]":
+        key = WorkflowKey(wake.shard_id, wake.namespace_id, wake.workflow_id)
+        return self._unit_of_work.enqueue(key, partial(fire, row=wake), wake.run_id)
+
+    async def _settle(self, wake: Wake, outcome: Any) -> bool:
+        """Notes what became of a wake-up; returns whether nobody here has to try it again."""
+        match outcome:
+            case LeaseLost():
+                return True
+            case OverLimit():
+                logger.info("%s was terminated: %s", wake.workflow_id, outcome)
+            case Exception():
+                logger.warning("waking %s failed: %s", wake.workflow_id, outcome)
+                return await self._dead_letters.failed(wake, outcome) is Verdict.OVER
+            case _:
+                self.fired += 1
         return True
 
 

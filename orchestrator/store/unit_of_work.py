@@ -141,15 +141,18 @@ class UnitOfWork:
             with_history: whether the end of the run's history is wanted, too, when the run is read.
 
         Returns:
-            a future with its result, or the ServiceError it raised, or Unavailable when the database stays away, or
-            LeaseLost when the calling task works under a fence (see `fencing`) that is over. Cancelling the future does
-            not stop the operation.
+            a future with its result, or the ServiceError it raised, or Unavailable when the database stays away or the
+            lanes have stopped, or LeaseLost when the calling task works under a fence (see `fencing`) that is over.
+            Cancelling the future does not stop the operation.
         """
         assert self._loop is not None
         future: asyncio.Future[Any] = self._loop.create_future()
         wants = not run_id if needs_current is None else needs_current
         request = Request(key, operation, run_id, wants, expects_new, fresh, with_history, current_fence(), future)
-        self._threads[key.shard_id % self.lanes].put(request)
+        try:
+            self._threads[key.shard_id % self.lanes].put(request)
+        except Unavailable as error:
+            future.set_exception(error)
         return future
 
     def execute_joined(

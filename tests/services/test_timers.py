@@ -48,12 +48,16 @@ class Process:
         hints.on(TIMER, lambda some: self.timers.look())
         self.timers.start(site.loop, self.run_db)
 
-    async def execute(self, key: WorkflowKey, operation: Any, run_id: str) -> None:
+    def enqueue(self, key: WorkflowKey, operation: Any, run_id: str) -> asyncio.Future[None]:
         """Stands in for the unit of work: fires the wake-up of a run."""
+        future: asyncio.Future[None] = self.site.loop.create_future()
         if self.failures:
-            raise self.failures.pop(0)
-        found = self.site.tables.wakes.pop(RunKey(key.shard_id, run_id))
-        self.fired[run_id] = self.site.loop.clock() - found.fire_time
+            future.set_exception(self.failures.pop(0))
+        else:
+            found = self.site.tables.wakes.pop(RunKey(key.shard_id, run_id))
+            self.fired[run_id] = self.site.loop.clock() - found.fire_time
+            future.set_result(None)
+        return future
 
     def set(self, shard: int, seconds: float) -> Wake:
         """Commits a wake-up in some seconds."""
@@ -210,6 +214,19 @@ def test_a_timer_that_fails_is_fired_again_soon(run: Run) -> None:
         b.set(3, 1)
         await asyncio.sleep(1 + 3 * timers.RETRY)
         assert len(b.fired) == 1
+
+    run(test)
+
+
+def test_a_timer_that_fails_stops_no_others_of_its_shard(run: Run) -> None:
+    async def test(site: Site, a: Process, b: Process) -> None:
+        b.failures.append(Unavailable("no"))
+        failing, *others = [b.set(3, 1).run_id for _ in range(3)]
+        await asyncio.sleep(1.01)
+        assert sorted(b.fired) == sorted(others)
+        assert b.timers.fired == 2
+        await asyncio.sleep(2 * timers.RETRY)
+        assert failing in b.fired
 
     run(test)
 

@@ -184,7 +184,7 @@ def test_stopping_commits_what_has_queued(process: Process) -> None:
         for lane in process.lanes:
             lane.stop()
         with pytest.raises(Unavailable):
-            process.engine.unit_of_work.enqueue(calls[0].key, calls[0].operation)
+            await process.engine.unit_of_work.enqueue(calls[0].key, calls[0].operation)
         return await asyncio.gather(*futures)
 
     assert len({result.response.run_id for result in process.run(enqueue_and_stop())}) == 5
