@@ -39,7 +39,8 @@ def test_postgres_is_bounded(postgres_url: str, django_db_blocker: DjangoDbBlock
 
 def test_mariadb_reads_committed(mariadb_server: str, django_db_blocker: DjangoDbBlocker) -> None:
     with django_db_blocker.unblock(), alias(mariadb_server) as name:
-        assert value(name, "SELECT @@tx_isolation") == "READ-COMMITTED"
+        isolation = "tx_isolation" if connections[name].mysql_is_mariadb else "transaction_isolation"
+        assert value(name, f"SELECT @@{isolation}") == "READ-COMMITTED"
         assert value(name, "SELECT @@sql_mode") == "STRICT_TRANS_TABLES"
         assert value(name, "SELECT @@innodb_lock_wait_timeout") == 10
         assert value(name, "SELECT @@lock_wait_timeout") == 30
