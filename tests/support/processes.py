@@ -1,18 +1,14 @@
 """Starting child processes that never outlive the one that started them."""
 
-import ctypes
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +38,13 @@ def start(
     """Starts `command` in a session of its own, so that Ctrl-C in the terminal reaches the tests first."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            [str(part) for part in command],
+            dying_with_parent([str(part) for part in command], death_signal, account),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=directory,
             env=_environment(directory),
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
             start_new_session=True,
-            preexec_fn=die_with_parent(death_signal),
         )
 
 
@@ -87,23 +79,19 @@ def _environment(directory: Path) -> dict[str, str]:
     return kept | {"HOME": str(directory), "TMPDIR": str(directory), "LC_ALL": "C"}
 
 
-def die_with_parent(how: signal.Signals) -> Callable[[], None] | None:
-    """On Linux the kernel signals the child when we are gone, even by SIGKILL; elsewhere only an orderly end does."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+def dying_with_parent(
+    command: Sequence[str], how: signal.Signals = signal.SIGKILL, account: Account | None = None
+) -> list[str]:
+    """The command, run as `account` and signalled by the kernel when we are gone, even by SIGKILL.
 
-    def ask_kernel() -> None:
-        prctl(PR_SET_PDEATHSIG, int(how))
-
-    return ask_kernel
-
-
-def dying_with_parent(command: Sequence[str]) -> list[str]:
-    """The command, killed by the kernel when we are gone, for processes that use gRPC.
-
-    A fork that runs Python in between, as `preexec_fn` does, runs gRPC's fork handlers too, and now and then they abort
-    the child.
+    Where there is no `setpriv`, as on macOS, only an orderly end of ours ends it, and nobody may be root. Not by
+    `preexec_fn` and `user` of subprocess: they fork, which runs gRPC's fork handlers, and those now and then abort the
+    child.
     """
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    return [setpriv, "--pdeathsig", "KILL", "--", *command] if setpriv else list(command)
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        if account is not None:
+            raise LookupError("setpriv (util-linux) is missing: a database server must not run as root.")
+        return list(command)
+    become = [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"] if account else []
+    return [setpriv, *become, f"--pdeathsig={how.name.removeprefix('SIG')}", "--", *command]

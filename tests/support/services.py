@@ -41,13 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(command: list[str], variables: dict[str, str]) -> int:
     """Runs the command and passes signals on: it ends first, then the servers do."""
-    try:
-        process = subprocess.Popen(
-            command, env=os.environ | variables, preexec_fn=processes.die_with_parent(signal.SIGTERM)
-        )
-    except OSError as error:
-        print(f"tests.support.services: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
-        return 127
+    process = subprocess.Popen(processes.dying_with_parent(command, signal.SIGTERM), env=os.environ | variables)
 
     def pass_on(number: int, _: FrameType | None) -> None:
         # The terminal sends SIGINT to the command itself.

@@ -53,9 +53,9 @@ def test_the_status_of_the_command_is_ours() -> None:
     assert services.run([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {}) == 128 + signal.SIGKILL
 
 
-def test_a_command_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_that_does_not_exist(capfd: pytest.CaptureFixture[str]) -> None:
     assert services.run(["no-such-command"], {}) == 127
-    assert "no-such-command cannot be run" in capsys.readouterr().err
+    assert "no-such-command" in capfd.readouterr().err
 
 
 def test_a_missing_server_is_one_sentence(

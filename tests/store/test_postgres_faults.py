@@ -1,4 +1,4 @@
-"""Rows that somebody else holds in PostgreSQL: lock timeouts, deadlocks, statements that take too long."""
+"""PostgreSQL when it cannot go on: rows others hold, deadlocks, long statements, no writes, a full disk."""
 
 import threading
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy
 
 from orchestrator.errors import Unavailable
@@ -26,6 +27,14 @@ WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 LONG, SHORT = "30s", "30ms"
+BIG = Payloads(payloads=[Payload(data=b"x" * 400_000)])
+FILL_DISK = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER disk BEFORE INSERT ON history_node
+FOR EACH ROW WHEN (length(NEW.events) > 100000) EXECUTE FUNCTION no_room()
+"""
+FREE_DISK = "DROP FUNCTION no_room CASCADE"
 
 
 @pytest.fixture(scope="module")
@@ -193,5 +202,40 @@ def test_a_database_that_takes_no_writes_is_unavailable(
         process.do(process.signal("w", "once"))
         connections[ALIAS].close()
         assert consistency.signals("w") == ["once"]
+        consistency.check_database()
+        consistency.check_memory(process)
+
+
+@pytest.mark.usefixtures("options")
+def test_a_full_disk_stops_only_what_does_not_fit(watcher: Connection) -> None:
+    with running_process() as process:
+        process.do(process.start("w"))
+        watcher.execute(FILL_DISK)
+        polling = process.begin_poll("other")
+        running = process.begin_together(
+            process.signal("w", "a"), process.start("big", "other", input=BIG), process.signal("w", "b")
+        )
+        until(lambda: consistency.signals("w") == ["a", "b"])
+        assert not running.done()
+        assert not polling.done()
+        consistency.check_database()
+        watcher.execute(FREE_DISK)
+        assert [result for result in running.result(30) if isinstance(result, BaseException)] == []
+        assert polling.result(30).workflow_execution.workflow_id == "big"
+        consistency.check_database()
+        consistency.check_memory(process)
+
+
+@pytest.mark.usefixtures("options")
+def test_a_disk_that_stays_full_is_unavailable(watcher: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_process() as process:
+        watcher.execute(FILL_DISK)
+        monkeypatch.setattr(lane, "PATIENCE", 0.0)
+        with pytest.raises(Unavailable):
+            process.do(process.start("big", input=BIG))
+        process.do(process.start("little"))
+        watcher.execute(FREE_DISK)
+        monkeypatch.undo()
+        process.do(process.start("big", input=BIG))
         consistency.check_database()
         consistency.check_memory(process)
