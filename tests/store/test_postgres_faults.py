@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
-from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy
 
 from orchestrator.errors import Unavailable
@@ -17,6 +16,7 @@ from orchestrator.store import lane, postgres
 from orchestrator.store.ports import RunKey, Stored
 from orchestrator.store.postgres import PostgresSession, PostgresStore
 from tests.store import consistency
+from tests.store.full_disk import BIG, check_only_what_does_not_fit_waits
 from tests.store.process import ALIAS, Process, until
 from tests.store.rows import TABLES
 from tests.support.databases import Databases, alias
@@ -27,7 +27,6 @@ WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 LONG, SHORT = "30s", "30ms"
-BIG = Payloads(payloads=[Payload(data=b"x" * 400_000)])
 FILL_DISK = """
 CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
@@ -211,17 +210,7 @@ def test_a_full_disk_stops_only_what_does_not_fit(watcher: Connection) -> None:
     with running_process() as process:
         process.do(process.start("w"))
         watcher.execute(FILL_DISK)
-        polling = process.begin_poll("other")
-        running = process.begin_together(
-            process.signal("w", "a"), process.start("big", "other", input=BIG), process.signal("w", "b")
-        )
-        until(lambda: consistency.signals("w") == ["a", "b"])
-        assert not running.done()
-        assert not polling.done()
-        consistency.check_database()
-        watcher.execute(FREE_DISK)
-        assert [result for result in running.result(30) if isinstance(result, BaseException)] == []
-        assert polling.result(30).workflow_execution.workflow_id == "big"
+        check_only_what_does_not_fit_waits(process, lambda: watcher.execute(FREE_DISK))
         consistency.check_database()
         consistency.check_memory(process)
 

@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
-from temporalio.api.common.v1 import Payload, Payloads
 
 from orchestrator.errors import Unavailable
 from orchestrator.services.bootstrap import check_database
 from orchestrator.store import lane
 from orchestrator.store.sql import SqlStore
 from tests.store import consistency
+from tests.store.full_disk import BIG, check_only_what_does_not_fit_waits
 from tests.store.process import ALIAS, Process, until
 from tests.support.databases import alias
-
-BIG = Payloads(payloads=[Payload(data=b"x" * 400_000)])
 
 
 @pytest.fixture
@@ -98,17 +96,7 @@ def small(options: dict[str, Any], rival: sqlite3.Connection) -> Iterator[Proces
 
 
 def test_a_full_disk_stops_only_what_does_not_fit(small: Process, options: dict[str, Any]) -> None:
-    polling = small.begin_poll("other")
-    running = small.begin_together(
-        small.signal("w", "a"), small.start("big", "other", input=BIG), small.signal("w", "b")
-    )
-    until(lambda: consistency.signals("w") == ["a", "b"])
-    assert not running.done()
-    assert not polling.done()
-    consistency.check_database()
-    limit(options, 1_000_000)
-    assert [result for result in running.result(30) if isinstance(result, BaseException)] == []
-    assert polling.result(30).workflow_execution.workflow_id == "big"
+    check_only_what_does_not_fit_waits(small, lambda: limit(options, 1_000_000))
 
 
 def test_a_disk_that_stays_full_is_unavailable(
