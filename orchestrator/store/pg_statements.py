@@ -1,22 +1,28 @@
-"""The statements of the PostgreSQL store; each takes its rows as arrays."""
+"""The statements of the PostgreSQL store; each takes its rows as arrays, and looks others up by the keys in them.
+
+A plan is kept for as long as the server's statistics of a table are. One made while the table was empty may read all of
+its index and compare each entry with each row of the arrays, which costs seconds once thousands of rows came.
+PostgreSQL considers that only where a merge would want the order of the index, thus only for a plain equality. The
+first column of an index is therefore looked up by `= ANY(ARRAY[...])`, which leaves nothing but a look-up for each row.
+"""
 
 from orchestrator.store.ports import LATEST_NODES, LATEST_SIZE
 
 CURRENT = """
 SELECT k.i, c.run_id::text FROM unnest(%s, %s, %s, %s) AS k(i, s, n, w)
-JOIN current_execution c ON c.shard_id = k.s AND c.namespace_id = k.n AND c.workflow_id = k.w
+JOIN current_execution c ON c.shard_id = ANY(ARRAY[k.s]) AND c.namespace_id = k.n AND c.workflow_id = k.w
 """
 
 RUNS = """
 SELECT k.i, e.version, CASE WHEN e.version = k.v THEN NULL ELSE e.state END
 FROM unnest(%s, %s, %s, %s) AS k(i, s, r, v)
-JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
+JOIN execution e ON e.shard_id = ANY(ARRAY[k.s]) AND e.run_id = k.r
 """
 
 RUNS_WITH_HISTORY = f"""
 SELECT k.i, e.version, CASE WHEN e.version = k.v THEN NULL ELSE e.state END, n.firsts, n.lasts, n.events
 FROM unnest(%s, %s, %s, %s, %s) AS k(i, s, r, v, h)
-JOIN execution e ON e.shard_id = k.s AND e.run_id = k.r
+JOIN execution e ON e.shard_id = ANY(ARRAY[k.s]) AND e.run_id = k.r
 LEFT JOIN LATERAL (
     SELECT array_agg(first_event_id ORDER BY first_event_id) AS firsts,
         array_agg(last_event_id ORDER BY first_event_id) AS lasts, array_agg(events ORDER BY first_event_id) AS events
@@ -32,35 +38,36 @@ REQUESTS = "SELECT request_ids FROM signal_requests WHERE shard_id = %s AND run_
 FENCES = "SELECT id, range_id FROM shard WHERE id = ANY(%s)"
 
 PARTS: dict[str, str] = {
-    "fences": """SELECT 1 FROM shard h JOIN unnest(%s, %s) AS k(s, r) ON h.id = k.s AND h.range_id = k.r
+    "fences": """SELECT 1 FROM shard h JOIN unnest(%s, %s) AS k(s, r) ON h.id = ANY(ARRAY[k.s]) AND h.range_id = k.r
         ORDER BY h.id FOR SHARE OF h""",
     "current": """INSERT INTO current_execution (shard_id, namespace_id, workflow_id, run_id)
         SELECT * FROM unnest(%s, %s, %s, %s)""",
     "moved": """UPDATE current_execution c SET run_id = k.r FROM unnest(%s, %s, %s, %s, %s) AS k(s, n, w, o, r)
-        WHERE c.shard_id = k.s AND c.namespace_id = k.n AND c.workflow_id = k.w AND c.run_id = k.o RETURNING 1""",
+        WHERE c.shard_id = ANY(ARRAY[k.s]) AND c.namespace_id = k.n AND c.workflow_id = k.w AND c.run_id = k.o
+        RETURNING 1""",
     "created": """INSERT INTO execution (shard_id, run_id, namespace_id, workflow_id, version, state)
         SELECT s, r, n, w, 1, b FROM unnest(%s, %s, %s, %s, %s) AS k(s, r, n, w, b)""",
     "updated": """UPDATE execution e SET version = k.v, state = k.b FROM unnest(%s, %s, %s, %s) AS k(s, r, v, b)
-        WHERE e.shard_id = k.s AND e.run_id = k.r AND e.version = k.v - 1 RETURNING 1""",
+        WHERE e.shard_id = ANY(ARRAY[k.s]) AND e.run_id = k.r AND e.version = k.v - 1 RETURNING 1""",
     "nodes": """INSERT INTO history_node (shard_id, branch_id, first_event_id, last_event_id, events)
         SELECT * FROM unnest(%s, %s, %s, %s, %s)""",
     "requests": """INSERT INTO signal_requests (shard_id, run_id, number, request_ids)
         SELECT * FROM unnest(%s, %s, %s, %s)""",
     "buried": """DELETE FROM dispatch_task d USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
-        WHERE d.shard_id = k.s AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i""",
+        WHERE d.shard_id = ANY(ARRAY[k.s]) AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i""",
     "discarded": """DELETE FROM dispatch_task d USING unnest(%s, %s, %s, %s, %s) AS k(s, r, c, i, st)
-        WHERE d.shard_id = k.s AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i
+        WHERE d.shard_id = ANY(ARRAY[k.s]) AND d.run_id = k.r AND d.kind = k.c AND d.scheduled_event_id = k.i
             AND d.stamp = k.st""",
     "tasks": """INSERT INTO dispatch_task (shard_id, namespace_id, task_queue, kind, priority, created_time,
             workflow_id, run_id, scheduled_event_id, stamp, fairness_pass, fairness_key, fairness_weight)
         SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
     "transferred": """DELETE FROM transfer_task t USING unnest(%s, %s, %s, %s) AS k(s, r, c, i)
-        WHERE t.shard_id = k.s AND t.run_id = k.r AND t.kind = k.c AND t.event_id = k.i""",
+        WHERE t.shard_id = ANY(ARRAY[k.s]) AND t.run_id = k.r AND t.kind = k.c AND t.event_id = k.i""",
     "transfers": """INSERT INTO transfer_task (shard_id, namespace_id, workflow_id, run_id, kind, event_id,
             created_time)
         SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s)""",
     "slept": """DELETE FROM timer_task t USING unnest(%s, %s) AS k(s, r)
-        WHERE t.shard_id = k.s AND t.run_id = k.r""",
+        WHERE t.shard_id = ANY(ARRAY[k.s]) AND t.run_id = k.r""",
     "wakes": """INSERT INTO timer_task (shard_id, run_id, namespace_id, workflow_id, fire_time)
         SELECT * FROM unnest(%s, %s, %s, %s, %s)
         ON CONFLICT (shard_id, run_id) DO UPDATE
@@ -78,5 +85,5 @@ PARTS: dict[str, str] = {
             namespace_division = k.nd
         FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         AS k(s, r, q, st, x, c, d, l, z, tc, m, p, a, nd)
-        WHERE v.shard_id = k.s AND v.run_id = k.r""",
+        WHERE v.run_id = ANY(ARRAY[k.r]) AND v.shard_id = k.s""",
 }

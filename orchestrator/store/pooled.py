@@ -14,19 +14,19 @@ import psycopg
 from django.db import OperationalError
 
 from orchestrator.store.ports import Changes, Session
-from orchestrator.store.postgres import LOCK_TIMEOUT, PostgresSession, PostgresStore
+from orchestrator.store.postgres import LOCK_TIMEOUT, PLANNING, PostgresSession, PostgresStore
 
 STATEMENT_TIMEOUT = "10s"
 ABANDONED_TIMEOUT = "5s"
 """After which the server ends the transaction of a client that fell silent; shorter than the patience of a lane."""
-BOUNDS = {
+SETTINGS = PLANNING | {
     "lock_timeout": LOCK_TIMEOUT,
     "statement_timeout": STATEMENT_TIMEOUT,
     "idle_in_transaction_session_timeout": ABANDONED_TIMEOUT,
 }
 BEGIN = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED;
-SELECT {", ".join(f"set_config('{name}', '{value}', true)" for name, value in BOUNDS.items())},
+SELECT {", ".join(f"set_config('{name}', '{value}', true)" for name, value in SETTINGS.items())},
 pg_current_xact_id()::text
 """
 STATUS = "SELECT pg_xact_status(%s::xid8)"

@@ -35,15 +35,9 @@ from orchestrator.store.sql_tasks import reading
 
 LOCK_TIMEOUT = "200ms"
 """Only a caller's open transaction locks a row for longer than a commit takes; others must not wait for it."""
-SESSION = (
-    # Every statement of a batch looks rows up by key. Plans made while a table was small would scan it for ever.
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("jit", "off"),
-    ("lock_timeout", LOCK_TIMEOUT),
-    ("plan_cache_mode", "force_generic_plan"),
-)
+PLANNING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+"""Every statement of a batch looks rows up by key; see `pg_statements` for plans made while a table was small."""
+SESSION = PLANNING | {"lock_timeout": LOCK_TIMEOUT, "plan_cache_mode": "force_generic_plan"}
 
 
 class PostgresSession:
@@ -142,7 +136,7 @@ class Backend(NamedTuple):
 
 
 OPEN_BACKEND = f"""
-SELECT {", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION)}, pid, backend_start
+SELECT {", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION.items())}, pid, backend_start
 FROM pg_stat_activity WHERE pid = pg_backend_pid()
 """
 END_BACKEND = """
